@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# Installs what is missing, and only that: scripts/setup.sh PART...
+#   rust          a Rust compiler for this machine, and a C compiler
+#   wasm          a Rust toolchain that compiles for the browser
+#   wasm-bindgen  the command of that name, of the version in Cargo.lock
+#   npm           node, wasm-opt and the CSS bundler
+#   postgres      PostgreSQL's server programs; no cluster is made and none is started
+#   python        what a virtual environment for Odoo needs
+#   chromium      the browser of the end-to-end tests
+#   end2end       what end2end/package-lock.json lists
+#   run, test     all that `make run` or `make test` needs
+# BRIDGE_CACHE says where costly tools are kept (~/.cache/odoo-bridge).
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+setup_rust() {
+  have cc || apt_install build-essential
+  if ! have cargo; then
+    apt_install cargo-web rustc-web rust-web-clippy rustfmt-web
+    have cargo || die "there is still no cargo" "install Rust 1.$MIN_RUST_MINOR or newer, by rustup for example"
+  fi
+  local minor
+  minor=$(rust_minor rustc)
+  [ "${minor:-0}" -ge $MIN_RUST_MINOR ] ||
+    die "$(rustc --version 2>&1 | head -n1) is too old: 1.$MIN_RUST_MINOR is needed" "rustup update stable, or remove it and let Debian's cargo-web (security suite) be installed"
+}
+
+setup_wasm() {
+  setup_rust
+  if find_wasm_toolchain; then return; fi
+  if have rustup && [ "${RUSTUP_AUTO_INSTALL:-1}" != 0 ]; then
+    say "rustup target add $WASM_TARGET"
+    if timeout 300 rustup target add $WASM_TARGET >&2 && find_wasm_toolchain; then return; fi
+    say "rustup could not add it; making a toolchain from Debian's packages instead"
+  fi
+  "$ROOT/scripts/wasm-toolchain-from-debian.sh" "$WASM_PREFIX"
+  if have rustup; then rustup toolchain link wasm "$WASM_PREFIX"; fi
+  find_wasm_toolchain || die "the toolchain in $WASM_PREFIX does not work" "remove $WASM_PREFIX and run scripts/setup.sh wasm again"
+}
+
+setup_wasm_bindgen() {
+  local version dir
+  version=$(locked_version wasm-bindgen)
+  dir=$CACHE/wasm-bindgen-$version
+  if [ -x "$dir/bin/wasm-bindgen" ] || [ "$(wasm-bindgen --version 2>/dev/null)" = "wasm-bindgen $version" ]; then return; fi
+  setup_rust
+  say "building wasm-bindgen $version, once for this user (about two minutes)"
+  # It works on one file for a second: the cheapest build is the best one.
+  quietly "$ROOT/target/logs/wasm-bindgen.log" "check the network, then run scripts/setup.sh wasm-bindgen again" \
+    env CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_STRIP=true CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+    cargo install wasm-bindgen-cli --version "=$version" --no-default-features --bin wasm-bindgen \
+    --root "$dir.new" --target-dir "$ROOT/target/tools"
+  rm -rf "$dir" "$ROOT/target/tools"
+  mv "$dir.new" "$dir"
+}
+
+setup_node() {
+  if ! have node; then apt_install nodejs npm; elif ! have npm; then apt_install npm; fi
+  [ "$(node -p 'parseInt(process.versions.node)')" -ge 18 ] || die "node $(node --version) is too old" "install Node.js 18 or newer"
+}
+
+# npm_ci FOLDER: does nothing while the lock file is the one last installed.
+npm_ci() {
+  local stamp=$1/node_modules/.installed want
+  want=$(sha256sum <"$1/package-lock.json")
+  [ "$(cat "$stamp" 2>/dev/null)" != "$want" ] || return 0
+  say "npm ci in ${1#"$ROOT"/}"
+  quietly "$ROOT/target/logs/npm-${1##*/}.log" "check the network, then run: npm ci --prefix $1" \
+    env PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --prefix "$1" --no-audit --no-fund
+  echo "$want" >"$stamp"
+}
+setup_npm() { setup_node; npm_ci "$ROOT/scripts"; }
+setup_end2end() { setup_node; npm_ci "$ROOT/end2end"; }
+
+setup_postgres() {
+  if compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || have initdb; then return; fi
+  apt_install postgresql-common
+  # Debian's package makes and starts a cluster of its own unless this file forbids it.
+  local conf=/etc/postgresql-common/createcluster.conf saved
+  saved=$(cat $conf)
+  printf '%s\n' "$saved" 'create_main_cluster = false' | as_root tee $conf >/dev/null
+  ( apt_install postgresql ) || saved+=$'\n#failed'
+  printf '%s\n' "${saved%$'\n#failed'}" | as_root tee $conf >/dev/null
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ||
+    die "PostgreSQL's server programs are still missing" "apt-get install postgresql"
+}
+
+setup_python() {
+  /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || apt_install python3 python3-venv
+}
+
+setup_chromium() {
+  [ -n "${CHROMIUM:-}" ] && [ -x "$CHROMIUM" ] || have chromium || apt_install chromium fonts-liberation
+}
+
+[ $# -gt 0 ] || die "say what to install" "one of: rust wasm wasm-bindgen npm postgres python chromium end2end run test"
+for part in "$@"; do
+  case $part in
+    rust | wasm | postgres | python | chromium | npm | end2end) "setup_$part" ;;
+    wasm-bindgen) setup_wasm_bindgen ;;
+    run) setup_postgres; setup_npm; setup_wasm; setup_wasm_bindgen ;;
+    test) setup_postgres; setup_python; setup_chromium; setup_npm; setup_end2end; setup_wasm; setup_wasm_bindgen ;;
+    *) die "unknown part: $part" "see the head of scripts/setup.sh" ;;
+  esac
+done
