@@ -78,3 +78,23 @@ front_cargo() { env "${FRONT_ENV[@]}" cargo "$@"; }
 
 # locked_version CRATE: its version in Cargo.lock.
 locked_version() { sed -n "/^name = \"$1\"\$/{n;s/^version = \"\(.*\)\"/\1/p;q}" "$ROOT/Cargo.lock"; }
+
+# step NAME COMMAND...: shows the output, keeps it in target/logs, tells the time, and goes on after a failure.
+FAILED_STEPS=()
+step() {
+  local name=$1 begin=$SECONDS
+  shift
+  mkdir -p "$ROOT/target/logs"
+  say "---- $name"
+  if "$@" 2>&1 </dev/null | tee "$ROOT/target/logs/step-${name// /-}.log"; then
+    say "---- $name: passed in $((SECONDS - begin)) s"
+  else
+    FAILED_STEPS+=("$name")
+    say "---- $name: FAILED after $((SECONDS - begin)) s"
+  fi
+}
+report_steps() {
+  [ ${#FAILED_STEPS[@]} -gt 0 ] || return 0
+  say "failed: $(printf '%s; ' "${FAILED_STEPS[@]}")see target/logs"
+  return 1
+}

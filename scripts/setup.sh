@@ -8,10 +8,12 @@
 #   python        what a virtual environment for Odoo needs
 #   chromium      the browser of the end-to-end tests
 #   end2end       what end2end/package-lock.json lists
+#   cargo-deny    what judges the dependencies
 #   run, test     all that `make run` or `make test` needs
 # BRIDGE_CACHE says where costly tools are kept (~/.cache/odoo-bridge).
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+CARGO_DENY_VERSION=0.20.2
 
 setup_rust() {
   have cc || apt_install build-essential
@@ -38,20 +40,30 @@ setup_wasm() {
   find_wasm_toolchain || die "the toolchain in $WASM_PREFIX does not work" "remove $WASM_PREFIX and run scripts/setup.sh wasm again"
 }
 
+# cargo_install NAME FOLDER ARGUMENT...: a tool that works for a second or two; the cheapest build is the best one.
+cargo_install() {
+  local name=$1 dir=$2
+  shift 2
+  setup_rust
+  say "building $name, once for this user (a minute or two)"
+  quietly "$ROOT/target/logs/$name.log" "check the network, then run scripts/setup.sh $name again" \
+    env CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=false CARGO_PROFILE_RELEASE_STRIP=true \
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo install --root "$dir.new" --target-dir "$ROOT/target/tools" "$@"
+  rm -rf "$dir" "$ROOT/target/tools"
+  mv "$dir.new" "$dir"
+}
+
 setup_wasm_bindgen() {
   local version dir
   version=$(locked_version wasm-bindgen)
   dir=$CACHE/wasm-bindgen-$version
   if [ -x "$dir/bin/wasm-bindgen" ] || [ "$(wasm-bindgen --version 2>/dev/null)" = "wasm-bindgen $version" ]; then return; fi
-  setup_rust
-  say "building wasm-bindgen $version, once for this user (about two minutes)"
-  # It works on one file for a second: the cheapest build is the best one.
-  quietly "$ROOT/target/logs/wasm-bindgen.log" "check the network, then run scripts/setup.sh wasm-bindgen again" \
-    env CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_STRIP=true CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-    cargo install wasm-bindgen-cli --version "=$version" --no-default-features --bin wasm-bindgen \
-    --root "$dir.new" --target-dir "$ROOT/target/tools"
-  rm -rf "$dir" "$ROOT/target/tools"
-  mv "$dir.new" "$dir"
+  cargo_install wasm-bindgen "$dir" wasm-bindgen-cli --version "=$version" --no-default-features --bin wasm-bindgen
+}
+
+setup_cargo_deny() {
+  if have cargo-deny || [ -x "$CACHE/cargo-deny/bin/cargo-deny" ]; then return; fi
+  cargo_install cargo-deny "$CACHE/cargo-deny" cargo-deny --version "=$CARGO_DENY_VERSION" --locked
 }
 
 setup_node() {
@@ -93,11 +105,12 @@ setup_chromium() {
   [ -n "${CHROMIUM:-}" ] && [ -x "$CHROMIUM" ] || have chromium || apt_install chromium fonts-liberation
 }
 
-[ $# -gt 0 ] || die "say what to install" "one of: rust wasm wasm-bindgen npm postgres python chromium end2end run test"
+[ $# -gt 0 ] || die "say what to install" "one of: rust wasm wasm-bindgen npm postgres python chromium end2end cargo-deny run test"
 for part in "$@"; do
   case $part in
     rust | wasm | postgres | python | chromium | npm | end2end) "setup_$part" ;;
     wasm-bindgen) setup_wasm_bindgen ;;
+    cargo-deny) setup_cargo_deny ;;
     run) setup_postgres; setup_npm; setup_wasm; setup_wasm_bindgen ;;
     test) setup_postgres; setup_python; setup_chromium; setup_npm; setup_end2end; setup_wasm; setup_wasm_bindgen ;;
     *) die "unknown part: $part" "see the head of scripts/setup.sh" ;;
