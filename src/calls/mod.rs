@@ -1,0 +1,11 @@
+//! `POST /call`: the product. A key, a model, a method and its arguments in;
+//! Odoo's result, byte for byte, or a classified error out.
+
+pub mod model;
+
+#[cfg(feature = "ssr")]
+pub mod gateway;
+#[cfg(feature = "ssr")]
+pub mod http;
+#[cfg(feature = "ssr")]
+pub mod request;

@@ -1,0 +1,103 @@
+//! Python's exceptions, as Odoo lets them reach a client: class, text,
+//! arguments, and a traceback, which is there so that tests can prove that
+//! nobody passes it on.
+
+use super::value::Value;
+
+/// A raised exception.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exception {
+    /// Its class, such as `odoo.exceptions.UserError`.
+    pub name: &'static str,
+    /// Its text.
+    pub message: String,
+}
+
+macro_rules! raisers {
+    ($($(#[$doc:meta])* $function:ident => $name:literal;)*) => {
+        impl Exception {
+            $($(#[$doc])*
+            #[must_use]
+            pub fn $function(message: impl Into<String>) -> Self {
+                Self { name: $name, message: message.into() }
+            })*
+        }
+    };
+}
+
+raisers! {
+    /// Refused by access rights.
+    access => "odoo.exceptions.AccessError";
+    /// Refused by a business rule.
+    user => "odoo.exceptions.UserError";
+    /// Refused by a constraint.
+    validation => "odoo.exceptions.ValidationError";
+    /// A value that makes no sense.
+    value => "builtins.ValueError";
+    /// An argument of the wrong kind or name.
+    type_ => "builtins.TypeError";
+    /// Something without such a member.
+    attribute => "builtins.AttributeError";
+    /// A list that is too short.
+    index => "builtins.IndexError";
+    /// A dict without such a key.
+    key => "builtins.KeyError";
+    /// A name that is not there.
+    name_error => "builtins.NameError";
+    /// Any other.
+    other => "builtins.Exception";
+    /// The database can't be reached.
+    database => "psycopg2.OperationalError";
+    /// A negative limit.
+    limit => "psycopg2.errors.InvalidRowCountInLimitClause";
+    /// A negative offset.
+    offset => "psycopg2.errors.InvalidRowCountInResultOffsetClause";
+    /// A text where a number belongs.
+    text => "psycopg2.errors.InvalidTextRepresentation";
+}
+
+impl Exception {
+    /// Wrong credentials.
+    #[must_use]
+    pub fn access_denied() -> Self {
+        Self { name: "odoo.exceptions.AccessDenied", message: "Access Denied".to_owned() }
+    }
+
+    /// A record that is not there.
+    #[must_use]
+    pub fn missing(model: &str, id: &Value, uid: i64) -> Self {
+        let id = id.repr();
+        Self {
+            name: "odoo.exceptions.MissingError",
+            message: format!("Record does not exist or has been deleted.\n(Record: {model}({id},), User: {uid})"),
+        }
+    }
+
+    /// The `error` of a JSON-RPC answer.
+    #[must_use]
+    pub fn to_json_rpc(&self) -> Value {
+        let data = Value::Dict(vec![
+            ("name".into(), self.name.into()),
+            ("message".into(), self.message.as_str().into()),
+            ("arguments".into(), Value::List(vec![self.message.as_str().into()])),
+            ("context".into(), Value::Dict(Vec::new())),
+            ("debug".into(), self.traceback().into()),
+        ]);
+        Value::Dict(vec![
+            ("code".into(), 0.into()),
+            ("message".into(), "Odoo Server Error".into()),
+            ("data".into(), data),
+        ])
+    }
+
+    fn traceback(&self) -> String {
+        let place = "/usr/lib/python3/dist-packages/odoo";
+        let class = self.name.strip_prefix("builtins.").unwrap_or(self.name);
+        format!(
+            "Traceback (most recent call last):\n  File \"{place}/http.py\", line 2273, in _serve_db\n    \
+             return service_model.retrying(serve_func, env=self.env)\n  \
+             File \"{place}/service/model.py\", line 184, in retrying\n    result = func()\n{class}: {}\n",
+            self.message
+        )
+    }
+}

@@ -1,0 +1,1 @@
+//! A stand-in for Odoo, to try the bridge without one and to inject faults.

@@ -1,0 +1,16 @@
+//! API keys: made once, shown once, verified on every call, revoked at once.
+
+pub mod model;
+pub mod server_fns;
+pub mod view;
+
+#[cfg(feature = "ssr")]
+pub mod issue;
+#[cfg(feature = "ssr")]
+pub mod last_used;
+#[cfg(feature = "ssr")]
+pub mod secret;
+#[cfg(feature = "ssr")]
+mod store;
+#[cfg(feature = "ssr")]
+pub mod verify;

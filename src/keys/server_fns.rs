@@ -1,0 +1,82 @@
+//! What the dashboard asks of the server about keys. Each needs a signed-in
+//! person; an API key never reaches any of them.
+
+use leptos::prelude::*;
+
+use crate::error::{AppError, Result};
+use crate::ids::ApiKeyId;
+use crate::keys::model::{ApiKey, CreatedKey, KeyPage, KeyQuery};
+
+/// One page of the keys that `query` finds.
+///
+/// # Errors
+/// `unauthenticated`, `unavailable`.
+#[server(prefix = "/api", endpoint = "list_keys", input = server_fn::codec::Json)]
+pub async fn list_keys(query: KeyQuery) -> Result<KeyPage> {
+    use crate::error::answer;
+    use crate::session::guard::signed_in;
+    use crate::state::state;
+
+    answer(async {
+        signed_in()?;
+        crate::keys::issue::list(&state()?.pool, &query).await
+    })
+    .await
+}
+
+/// One key.
+///
+/// # Errors
+/// `unauthenticated`, `not_found`, `unavailable`.
+#[server(prefix = "/api", endpoint = "find_key", input = server_fn::codec::Json)]
+pub async fn find_key(id: ApiKeyId) -> Result<ApiKey> {
+    use crate::error::answer;
+    use crate::session::guard::signed_in;
+    use crate::state::state;
+
+    answer(async {
+        signed_in()?;
+        crate::keys::issue::find(&state()?.pool, id).await
+    })
+    .await
+}
+
+/// Makes a key. `expiry` and `date` as in [`crate::keys::model::parse_expiry`].
+/// The answer is the only place where the key's plaintext ever is.
+///
+/// # Errors
+/// `invalid_request`, `unauthenticated`, `unavailable`.
+#[server(prefix = "/api", endpoint = "create_key", input = server_fn::codec::Json)]
+pub async fn create_key(name: String, expiry: String, date: String) -> Result<CreatedKey> {
+    use crate::error::answer;
+    use crate::keys::model::{KeyName, parse_expiry};
+    use crate::session::guard::signed_in;
+    use crate::state::state;
+
+    answer(async {
+        let user = signed_in()?;
+        let name = KeyName::parse(&name)?;
+        let expires_at = parse_expiry(&expiry, &date, chrono::Utc::now())?;
+        crate::keys::issue::create(&state()?.pool, &name, expires_at, Some(user.id)).await
+    })
+    .await
+}
+
+/// Revokes a key for good; to revoke it again changes nothing. A plain form can
+/// call it too.
+///
+/// # Errors
+/// `unauthenticated`, `not_found`, `unavailable`.
+#[server(prefix = "/api", endpoint = "revoke_key")]
+pub async fn revoke_key(id: ApiKeyId) -> Result<ApiKey> {
+    use crate::error::answer;
+    use crate::session::guard::signed_in;
+    use crate::state::state;
+
+    answer(async {
+        let user = signed_in()?;
+        let state = state()?;
+        crate::keys::issue::revoke(&state.pool, &state.keys, id, user.id).await
+    })
+    .await
+}

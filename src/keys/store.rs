@@ -1,0 +1,186 @@
+//! The keys' SQL.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgPool, Postgres, QueryBuilder};
+
+use crate::error::Result;
+use crate::ids::{ApiKeyId, UserId};
+use crate::keys::model::{ApiKey, KEYS_PER_PAGE, KeyName, KeyPage, KeyQuery, KeySort, KeyStatus};
+use crate::keys::secret::{KeyHash, PublicId};
+
+/// A row, as the queries here read it.
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: ApiKeyId,
+    name: String,
+    public_id: String,
+    created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+    last_used_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+}
+
+impl From<Row> for ApiKey {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            prefix: format!("obk_{}", row.public_id),
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            last_used_at: row.last_used_at,
+            revoked_at: row.revoked_at,
+            status: KeyStatus::at(row.now, row.expires_at, row.revoked_at),
+        }
+    }
+}
+
+/// What verification needs of a key.
+pub(super) struct VerifiableKey {
+    pub(super) id: ApiKeyId,
+    pub(super) name: String,
+    pub(super) hash: KeyHash,
+    pub(super) expires_at: Option<DateTime<Utc>>,
+    pub(super) revoked_at: Option<DateTime<Utc>>,
+}
+
+pub(super) async fn insert(
+    pool: &PgPool,
+    name: &KeyName,
+    public_id: PublicId,
+    hash: &KeyHash,
+    expires_at: Option<DateTime<Utc>>,
+    created_by: Option<UserId>,
+) -> Result<ApiKey, sqlx::Error> {
+    let id = ApiKeyId(uuid::Uuid::now_v7());
+    let row = sqlx::query_as!(
+        Row,
+        r#"INSERT INTO api_keys (id, name, public_id, hash, expires_at, created_by)
+           VALUES ($1, $2, $3, $4, $5, $6)
+           RETURNING id AS "id: ApiKeyId", name, public_id, created_at, expires_at, last_used_at, revoked_at, now() AS "now!""#,
+        id.0,
+        name.as_str(),
+        public_id.as_str(),
+        hash.as_bytes(),
+        expires_at,
+        created_by.map(|user| user.0),
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(row.into())
+}
+
+pub(super) async fn find(pool: &PgPool, id: ApiKeyId) -> Result<Option<ApiKey>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT id AS "id: ApiKeyId", name, public_id, created_at, expires_at, last_used_at, revoked_at, now() AS "now!"
+           FROM api_keys WHERE id = $1"#,
+        id.0,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(ApiKey::from))
+}
+
+/// Revokes the key if it is not yet; `None` if there is none.
+pub(super) async fn revoke(pool: &PgPool, id: ApiKeyId) -> Result<Option<ApiKey>> {
+    sqlx::query!("UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", id.0).execute(pool).await?;
+    find(pool, id).await
+}
+
+/// The filter of `query`, after a WHERE.
+fn push_filter(sql: &mut QueryBuilder<Postgres>, query: &KeyQuery) {
+    sql.push(match query.status {
+        None => "true",
+        Some(KeyStatus::Active) => "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())",
+        Some(KeyStatus::Expired) => "revoked_at IS NULL AND expires_at <= now()",
+        Some(KeyStatus::Revoked) => "revoked_at IS NOT NULL",
+    });
+    if !query.search.is_empty() {
+        let escaped: String = query
+            .search
+            .chars()
+            .flat_map(|char| matches!(char, '%' | '_' | '\\').then_some('\\').into_iter().chain([char]))
+            .collect();
+        sql.push(" AND (name ILIKE ").push_bind(format!("%{escaped}%"));
+        sql.push(" OR 'obk_' || public_id ILIKE ").push_bind(format!("{escaped}%")).push(")");
+    }
+}
+
+pub(super) async fn list(pool: &PgPool, query: &KeyQuery) -> Result<KeyPage> {
+    let mut count = QueryBuilder::new("SELECT count(*) FROM api_keys WHERE ");
+    push_filter(&mut count, query);
+    let found: i64 = count.build_query_scalar().fetch_one(pool).await?;
+    let total = sqlx::query_scalar!(r#"SELECT count(*) AS "total!" FROM api_keys"#).fetch_one(pool).await?;
+    let found = u64::try_from(found).unwrap_or(0);
+    let pages = u32::try_from(found.div_ceil(u64::from(KEYS_PER_PAGE)).max(1)).unwrap_or(u32::MAX);
+    let page = query.page.clamp(1, pages);
+
+    let mut sql = QueryBuilder::new(
+        "SELECT id, name, public_id, created_at, expires_at, last_used_at, revoked_at, now() AS now FROM api_keys WHERE ",
+    );
+    push_filter(&mut sql, query);
+    sql.push(" ORDER BY ").push(match query.sort {
+        KeySort::CreatedAt => "created_at",
+        KeySort::Name => "lower(name)",
+        KeySort::ExpiresAt => "expires_at",
+        KeySort::LastUsedAt => "last_used_at",
+    });
+    sql.push(if query.descending { " DESC NULLS LAST, id DESC" } else { " ASC NULLS LAST, id" });
+    sql.push(" LIMIT ").push_bind(i64::from(KEYS_PER_PAGE));
+    sql.push(" OFFSET ").push_bind(i64::from(page - 1) * i64::from(KEYS_PER_PAGE));
+    let rows: Vec<Row> = sql.build_query_as().fetch_all(pool).await?;
+
+    Ok(KeyPage { keys: rows.into_iter().map(ApiKey::from).collect(), found, total: u64::try_from(total).unwrap_or(0), page, pages })
+}
+
+pub(super) async fn find_verifiable(pool: &PgPool, public_id: PublicId) -> Result<Option<VerifiableKey>> {
+    let row = sqlx::query!(
+        r#"SELECT id AS "id: ApiKeyId", name, hash, expires_at, revoked_at FROM api_keys WHERE public_id = $1"#,
+        public_id.as_str(),
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.and_then(|row| {
+        Some(VerifiableKey {
+            id: row.id,
+            name: row.name,
+            hash: KeyHash::from_bytes(&row.hash)?,
+            expires_at: row.expires_at,
+            revoked_at: row.revoked_at,
+        })
+    }))
+}
+
+/// The keys that changed after `since`, and when.
+pub(super) async fn changed_since(
+    pool: &PgPool,
+    since: DateTime<Utc>,
+) -> Result<Vec<(PublicId, DateTime<Utc>)>, sqlx::Error> {
+    let rows = sqlx::query!("SELECT public_id, updated_at FROM api_keys WHERE updated_at > $1", since).fetch_all(pool).await?;
+    Ok(rows.iter().filter_map(|row| Some((PublicId::parse(&row.public_id)?, row.updated_at))).collect())
+}
+
+/// The database's clock.
+pub(super) async fn now(pool: &PgPool) -> Result<DateTime<Utc>, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(pool).await
+}
+
+/// Moves last-used instants forward, never back.
+pub(super) async fn touch_last_used(
+    pool: &PgPool,
+    ids: &[uuid::Uuid],
+    instants: &[DateTime<Utc>],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE api_keys SET last_used_at = used.at
+         FROM unnest($1::uuid[], $2::timestamptz[]) AS used (id, at)
+         WHERE api_keys.id = used.id AND (api_keys.last_used_at IS NULL OR api_keys.last_used_at < used.at)",
+        ids,
+        instants,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}

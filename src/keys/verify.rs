@@ -1,0 +1,232 @@
+//! Whether a presented key is accepted. What the database says of a key is
+//! remembered; every change is told by `NOTIFY`, and changes are looked for
+//! every half second as well, so that a lost notification costs at most that.
+//! While neither could be had for a second, nothing remembered is trusted.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use quick_cache::sync::Cache;
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
+
+use crate::error::Result;
+use crate::ids::ApiKeyId;
+use crate::keys::model::KeyStatus;
+use crate::keys::secret::{KeyHash, PlainKey, PublicId};
+use crate::keys::store;
+
+/// How many keys are remembered, unknown ones included.
+const REMEMBERED: usize = 100_000;
+/// How often changes are looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long what is remembered is trusted without a look.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// How far each look goes back: a change becomes visible a little after the
+/// instant that it wrote.
+const OVERLAP: chrono::Duration = chrono::Duration::seconds(10);
+
+/// A key that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthedKey {
+    /// Its id.
+    pub id: ApiKeyId,
+    /// What it is for.
+    pub name: Arc<str>,
+}
+
+/// Why a key is not accepted. For the log only: a client gets the same answer
+/// for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// None was presented, or more than one.
+    Missing,
+    /// It has not the shape of a key, or a wrong checksum.
+    Malformed,
+    /// No such key.
+    Unknown,
+    /// There is such a public id, but the secret is another.
+    WrongSecret,
+    /// Its time is over.
+    Expired,
+    /// It was revoked.
+    Revoked,
+}
+
+impl Rejection {
+    /// The word in the log and the metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Malformed => "malformed",
+            Self::Unknown => "unknown",
+            Self::WrongSecret => "wrong_secret",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// What the database said of a public id.
+#[derive(Clone)]
+struct Remembered {
+    key: AuthedKey,
+    hash: KeyHash,
+    expires_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+}
+
+struct Inner {
+    pool: PgPool,
+    /// `None`: the database knows no such key.
+    cache: Cache<PublicId, Option<Arc<Remembered>>>,
+    /// Grows with every forgetting: an answer that was read before it is not
+    /// remembered after it.
+    generation: AtomicU64,
+    /// When the cache was last known to be true.
+    looked_at: Mutex<Option<Instant>>,
+}
+
+/// See the module. Cheap to clone.
+#[derive(Clone)]
+pub struct KeyVerifier(Arc<Inner>);
+
+impl KeyVerifier {
+    /// Remembers nothing yet, and trusts nothing until [`Self::run`] runs.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self(Arc::new(Inner {
+            pool,
+            cache: Cache::new(REMEMBERED),
+            generation: AtomicU64::new(0),
+            looked_at: Mutex::new(None),
+        }))
+    }
+
+    /// Decides at `now`.
+    ///
+    /// # Errors
+    /// `unavailable` or `internal` when the database is needed and fails: no key
+    /// is accepted on hope.
+    pub async fn verify(&self, presented: &[u8], now: DateTime<Utc>) -> Result<std::result::Result<AuthedKey, Rejection>> {
+        let Some(plain) = PlainKey::parse(presented) else {
+            return Ok(Err(Rejection::Malformed));
+        };
+        let Some(remembered) = self.look_up(plain.public_id()).await? else {
+            return Ok(Err(Rejection::Unknown));
+        };
+        if !remembered.hash.matches(&plain.hash()) {
+            return Ok(Err(Rejection::WrongSecret));
+        }
+        Ok(match KeyStatus::at(now, remembered.expires_at, remembered.revoked_at) {
+            KeyStatus::Active => Ok(remembered.key.clone()),
+            KeyStatus::Expired => Err(Rejection::Expired),
+            KeyStatus::Revoked => Err(Rejection::Revoked),
+        })
+    }
+
+    /// Forgets what is remembered of a key, by its prefix `obk_AbCd1234`.
+    pub fn forget(&self, prefix: &str) {
+        if let Some(id) = prefix.strip_prefix("obk_").and_then(PublicId::parse) {
+            self.forget_id(id);
+        }
+    }
+
+    async fn look_up(&self, id: PublicId) -> Result<Option<Arc<Remembered>>> {
+        let inner = &*self.0;
+        if self.is_trusted()
+            && let Some(remembered) = inner.cache.get(&id)
+        {
+            return Ok(remembered);
+        }
+        let generation = inner.generation.load(Ordering::Acquire);
+        let found = store::find_verifiable(&inner.pool, id).await?.map(|key| {
+            Arc::new(Remembered {
+                key: AuthedKey { id: key.id, name: key.name.into() },
+                hash: key.hash,
+                expires_at: key.expires_at,
+                revoked_at: key.revoked_at,
+            })
+        });
+        if inner.generation.load(Ordering::Acquire) == generation {
+            inner.cache.insert(id, found.clone());
+            // A forgetting between the look and the insert came too early for it.
+            if inner.generation.load(Ordering::Acquire) != generation {
+                inner.cache.remove(&id);
+            }
+        }
+        Ok(found)
+    }
+
+    fn is_trusted(&self) -> bool {
+        let looked_at = *self.0.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        looked_at.is_some_and(|at| at.elapsed() < TRUSTED_FOR)
+    }
+
+    fn forget_id(&self, id: PublicId) {
+        self.0.generation.fetch_add(1, Ordering::AcqRel);
+        self.0.cache.remove(&id);
+    }
+
+    fn forget_all(&self) {
+        self.0.generation.fetch_add(1, Ordering::AcqRel);
+        self.0.cache.clear();
+    }
+
+    fn set_looked_at(&self, at: Option<Instant>) {
+        *self.0.looked_at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    /// Keeps the cache true until it is cancelled. A database that is away is
+    /// tried again every half second; meanwhile each call asks it itself.
+    pub async fn run(self) {
+        loop {
+            let error = match self.watch().await {
+                Ok(()) => "the connection ended".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            self.set_looked_at(None);
+            self.forget_all();
+            tracing::warn!(error, "changes of keys are not being told; asking the database for each call");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Listens and looks until the connection ends.
+    async fn watch(&self) -> Result<(), sqlx::Error> {
+        let pool = &self.0.pool;
+        let mut listener = PgListener::connect_with(pool).await?;
+        listener.listen("api_keys").await?;
+        self.forget_all();
+        // The changes that the last look saw.
+        let mut seen = HashMap::new();
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                told = listener.try_recv() => match told? {
+                    Some(notification) => match PublicId::parse(notification.payload()) {
+                        Some(id) => self.forget_id(id),
+                        None => self.forget_all(),
+                    },
+                    None => return Ok(()),
+                },
+                _ = ticks.tick() => {
+                    // Before the question: a change after it is not in its answer.
+                    let asked_at = Instant::now();
+                    let changed: HashMap<_, _> =
+                        store::changed_since(pool, store::now(pool).await? - OVERLAP).await?.into_iter().collect();
+                    for (id, _) in changed.iter().filter(|(id, at)| seen.get(*id) != Some(*at)) {
+                        self.forget_id(*id);
+                    }
+                    seen = changed;
+                    self.set_looked_at(Some(asked_at));
+                }
+            }
+        }
+    }
+}

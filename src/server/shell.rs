@@ -1,0 +1,78 @@
+//! The HTML document around every page: what the browser must know before the
+//! first word of the page, and how the page comes alive.
+//!
+//! It runs no script but its own (by nonce) and the bridge's own files, and
+//! talks to nobody but the bridge.
+
+use http::request::Parts;
+use leptos::config::LeptosOptions;
+use leptos::hydration::AutoReload;
+use leptos::nonce::use_nonce;
+use leptos::prelude::*;
+use leptos_meta::MetaTags;
+
+use crate::app::App;
+use crate::frame::Theme;
+use crate::server::site;
+
+/// The document, for the request in the context (or for none, when the routes
+/// are listed at the start).
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let nonce = use_nonce();
+    let policy = content_security_policy(nonce.as_deref().unwrap_or_default());
+    let theme = use_context::<Parts>().map(|parts| Theme::of_headers(&parts.headers)).unwrap_or_default();
+    let script = site::url("/pkg/odoo-bridge.js");
+    let wasm = site::url("/pkg/odoo-bridge_bg.wasm");
+    // Not Leptos' own HydrationScripts: our files carry their hash in the query.
+    let start = format!(
+        "import({script:?}).then((page) => page.default({{ module_or_path: {wasm:?} }}).then(() => page.hydrate()));"
+    );
+    view! {
+        <!DOCTYPE html>
+        <html lang="en" data-theme=theme.attribute()>
+            <head>
+                <meta charset="utf-8" />
+                <meta http-equiv="Content-Security-Policy" content=policy />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content=theme.color_scheme() />
+                <meta name="robots" content="noindex" />
+                <link rel="stylesheet" href=site::url("/pkg/odoo-bridge.css") />
+                <link rel="icon" type="image/svg+xml" href=site::url("/favicon.svg") />
+                <link rel="manifest" href=site::url("/site.webmanifest") />
+                <link rel="modulepreload" href=script />
+                <link rel="preload" r#as="fetch" r#type="application/wasm" crossorigin="anonymous" href=wasm />
+                <script type="module" nonce=nonce>
+                    {start}
+                </script>
+                <AutoReload options=options />
+                <MetaTags />
+            </head>
+            <body>
+                <App />
+            </body>
+        </html>
+    }
+}
+
+/// What the page may load and run. In a debug build it may also listen to
+/// cargo-leptos, which says when to reload.
+fn content_security_policy(nonce: &str) -> String {
+    let reload = if cfg!(debug_assertions) { " ws://localhost:* ws://127.0.0.1:*" } else { "" };
+    format!(
+        "default-src 'self'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
+         connect-src 'self'{reload}; object-src 'none'; base-uri 'none'; form-action 'self'"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::content_security_policy;
+
+    #[test]
+    fn no_script_runs_that_does_not_carry_the_nonce() {
+        let policy = content_security_policy("abc");
+        let scripts = policy.split("; ").find(|rule| rule.starts_with("script-src")).expect("a rule for scripts");
+        assert_eq!(scripts, "script-src 'self' 'nonce-abc' 'wasm-unsafe-eval'");
+        assert!(!policy.contains("unsafe-inline"));
+    }
+}

@@ -1,0 +1,18 @@
+//! Signing in to the dashboard: set-up, passwords, sessions, and who may ask what.
+
+pub mod model;
+pub mod server_fns;
+pub mod view;
+
+#[cfg(feature = "ssr")]
+pub mod guard;
+#[cfg(feature = "ssr")]
+pub mod password;
+#[cfg(feature = "ssr")]
+pub mod sign_in;
+#[cfg(feature = "ssr")]
+mod store;
+#[cfg(feature = "ssr")]
+mod throttle;
+#[cfg(feature = "ssr")]
+pub mod token;

@@ -1,0 +1,1 @@
+//! What the pages of signing in ask of the server.

@@ -1,0 +1,316 @@
+//! Draws the latencies of runs over time, as SVG, on the server.
+//!
+//! The two tests differ by mark as well as by color (circle, triangle), failed
+//! runs are crosses at the time they took to fail. The latency axis is
+//! logarithmic: a log-in takes a hundred times as long as a ping, and both must
+//! be readable in one picture. Colors are not in the picture but in
+//! style/speed_test.css, so that it follows the theme.
+
+use chrono::{DateTime, Utc};
+use plotters::coord::combinators::{BindKeyPoints as _, IntoLogRange as _};
+use plotters::prelude::*;
+
+use crate::error::{AppError, Result};
+use crate::speed_test::model::{Chart, SpeedTest, Summary, TestType, describe};
+
+/// A latency below this is drawn here: a logarithm has no zero.
+const FLOOR_MS: f64 = 0.1;
+const FONT_SIZE: f64 = 15.0;
+const DAY_SECS: i64 = 86_400;
+
+/// Stand-ins that become classes: `color` is set by the style sheet.
+const PAINTS: [(RGBColor, &str); 6] = [
+    (LIGHT, "chart-light"),
+    (HEAVY, "chart-heavy"),
+    (FAILED, "chart-failed"),
+    (AXIS, "chart-axis"),
+    (GRID, "chart-grid"),
+    (TEXT, "chart-text"),
+];
+const LIGHT: RGBColor = RGBColor(1, 0, 1);
+const HEAVY: RGBColor = RGBColor(1, 0, 2);
+const FAILED: RGBColor = RGBColor(1, 0, 3);
+const AXIS: RGBColor = RGBColor(1, 0, 4);
+const GRID: RGBColor = RGBColor(1, 0, 5);
+const TEXT: RGBColor = RGBColor(1, 0, 6);
+
+/// One of the two drawings.
+struct Frame {
+    class: &'static str,
+    width: u32,
+    height: u32,
+    /// At most so many ticks on the time axis.
+    time_ticks: i64,
+}
+
+const WIDE: Frame = Frame { class: "chart chart-wide", width: 760, height: 280, time_ticks: 6 };
+const NARROW: Frame = Frame { class: "chart chart-narrow", width: 340, height: 260, time_ticks: 3 };
+
+/// A mark's place: seconds since 1970, milliseconds.
+type Point = (f64, f64);
+
+/// Draws `runs` (in any order); `None` if there are none.
+///
+/// # Errors
+/// `internal` if the drawing library fails.
+pub fn draw(runs: &[SpeedTest], summaries: &[Summary]) -> Result<Option<Chart>> {
+    if runs.is_empty() {
+        return Ok(None);
+    }
+    let label = describe(summaries);
+    let plot = Plot::of(runs);
+    Ok(Some(Chart { wide_svg: svg(&plot, &WIDE, &label)?, narrow_svg: svg(&plot, &NARROW, &label)? }))
+}
+
+/// What is drawn, oldest first.
+struct Plot {
+    light: Vec<Point>,
+    heavy: Vec<Point>,
+    failed: Vec<Point>,
+}
+
+impl Plot {
+    fn of(runs: &[SpeedTest]) -> Self {
+        let mut runs: Vec<&SpeedTest> = runs.iter().collect();
+        runs.sort_by_key(|run| run.tested_at);
+        let points = |wanted: &dyn Fn(&SpeedTest) -> bool| -> Vec<Point> {
+            runs.iter().filter(|run| wanted(run)).map(|run| point(run)).collect()
+        };
+        Self {
+            light: points(&|run| run.failure.is_none() && run.test_type == TestType::Light),
+            heavy: points(&|run| run.failure.is_none() && run.test_type == TestType::Heavy),
+            failed: points(&|run| run.failure.is_some()),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = Point> + '_ {
+        self.light.iter().chain(&self.heavy).chain(&self.failed).copied()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of this era fit a double exactly")]
+fn point(run: &SpeedTest) -> Point {
+    let latency_ms = if run.latency_ms.is_finite() { run.latency_ms.max(FLOOR_MS) } else { FLOOR_MS };
+    (run.tested_at.timestamp_millis() as f64 / 1_000.0, latency_ms)
+}
+
+fn svg(plot: &Plot, frame: &Frame, label: &str) -> Result<String> {
+    let mut drawing = String::new();
+    render(plot, frame, &mut drawing).map_err(|error| AppError::internal(error.to_string()))?;
+    // The library's own root element has a fixed size and no name.
+    let (_, inside) =
+        drawing.split_once('>').ok_or_else(|| AppError::internal("the chart has no root element"))?;
+    let mut svg = format!(
+        r#"<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}" xmlns="http://www.w3.org/2000/svg">{inside}"#,
+        frame.class,
+        frame.width,
+        frame.height,
+        label.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;"),
+    );
+    for (RGBColor(red, green, blue), class) in PAINTS {
+        let paint = format!("=\"#{red:02X}{green:02X}{blue:02X}\"");
+        svg = svg.replace(&paint, &format!("=\"currentColor\" class=\"{class}\""));
+    }
+    Ok(svg)
+}
+
+fn render(
+    plot: &Plot,
+    frame: &Frame,
+    drawing: &mut String,
+) -> std::result::Result<(), DrawingAreaErrorKind<std::io::Error>> {
+    let time = TimeAxis::of(plot.all().map(|(at, _)| at), frame.time_ticks);
+    let (latency, latency_ticks) = latency_axis(plot.all().map(|(_, latency)| latency));
+    let root = SVGBackend::with_string(drawing, (frame.width, frame.height)).into_drawing_area();
+    let mut chart = ChartBuilder::on(&root)
+        .margin_top(10)
+        .margin_right(36)
+        .margin_bottom(2)
+        .x_label_area_size(42)
+        .y_label_area_size(60)
+        .build_cartesian_2d(
+            (time.start..time.end).with_key_points(time.ticks.clone()),
+            latency.log_scale().with_key_points(latency_ticks),
+        )?;
+    let text = ("sans-serif", FONT_SIZE).into_font().color(&TEXT);
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .axis_style(AXIS)
+        .bold_line_style(GRID)
+        .light_line_style(TRANSPARENT)
+        .label_style(text.clone())
+        .axis_desc_style(text)
+        .x_desc(time.title())
+        .y_desc("Latency in ms (logarithmic)")
+        .x_label_formatter(&|at| time.label(*at))
+        .y_label_formatter(&|latency| latency.to_string())
+        .draw()?;
+    for (points, color) in [(&plot.light, LIGHT), (&plot.heavy, HEAVY)] {
+        chart.draw_series(LineSeries::new(points.iter().copied(), color.mix(0.5).stroke_width(1)))?;
+    }
+    chart.draw_series(plot.light.iter().map(|at| Circle::new(*at, 4, LIGHT.filled())))?;
+    chart.draw_series(plot.heavy.iter().map(|at| TriangleMarker::new(*at, 6, HEAVY.filled())))?;
+    chart.draw_series(plot.failed.iter().map(|at| Cross::new(*at, 5, FAILED.stroke_width(2))))?;
+    root.present()
+}
+
+/// The latency axis: from one round number to another around all values, with
+/// at most about six ticks.
+fn latency_axis(latencies: impl Iterator<Item = f64>) -> (std::ops::Range<f64>, Vec<f64>) {
+    let (min, max) = bounds(latencies);
+    // 1, 2, 5, 10, … from a tenth of a millisecond to a thousand seconds.
+    let round: Vec<f64> =
+        (-1..=6).flat_map(|exponent| [1.0, 2.0, 5.0].map(|step| format!("{step}e{exponent}"))).filter_map(|text| text.parse().ok()).collect();
+    let start = round.iter().rposition(|value| *value <= min).unwrap_or(0);
+    let end = round.iter().position(|value| *value >= max).unwrap_or(round.len() - 1);
+    // A single value stands between two ticks, not on the edge.
+    let (start, end) = if end - start < 2 { (start.saturating_sub(1), (end + 1).min(round.len() - 1)) } else { (start, end) };
+    let inside = &round[start..=end];
+    let ticks = if inside.len() <= 6 {
+        inside.to_vec()
+    } else {
+        round.iter().step_by(3).filter(|value| inside.contains(value)).copied().collect()
+    };
+    (inside[0]..inside[inside.len() - 1], ticks)
+}
+
+/// The time axis, in UTC.
+struct TimeAxis {
+    start: f64,
+    end: f64,
+    step_secs: i64,
+    ticks: Vec<f64>,
+}
+
+impl TimeAxis {
+    /// Distances of ticks that read well.
+    const STEPS_SECS: [i64; 22] = [
+        1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200,
+        DAY_SECS, 2 * DAY_SECS, 7 * DAY_SECS, 28 * DAY_SECS, 91 * DAY_SECS,
+    ];
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "seconds of this era fit both ways")]
+    fn of(instants: impl Iterator<Item = f64>, max_ticks: i64) -> Self {
+        let (first, last) = bounds(instants);
+        // Room at both ends; for a single run as well.
+        let room = ((last - first) * 0.04).max(2.0);
+        let (start, end) = (first - room, last + room);
+        let span_secs = (end - start).ceil() as i64;
+        let step_secs = Self::STEPS_SECS
+            .into_iter()
+            .find(|step| span_secs / step <= max_ticks - 1)
+            .unwrap_or_else(|| span_secs / (max_ticks - 1).max(1) + 1);
+        let first_tick = (start / step_secs as f64).ceil() as i64;
+        let last_tick = (end / step_secs as f64).floor() as i64;
+        let ticks = (first_tick..=last_tick).map(|tick| (tick * step_secs) as f64).collect();
+        Self { start, end, step_secs, ticks }
+    }
+
+    fn is_one_day(&self) -> bool {
+        instant(self.start).date_naive() == instant(self.end).date_naive()
+    }
+
+    fn title(&self) -> String {
+        if self.is_one_day() { format!("{} (UTC)", instant(self.start).format("%Y-%m-%d")) } else { "Time (UTC)".to_owned() }
+    }
+
+    fn label(&self, at: f64) -> String {
+        let format = match self.step_secs {
+            ..60 => "%H:%M:%S",
+            60..DAY_SECS if self.is_one_day() => "%H:%M",
+            60..DAY_SECS => "%m-%d %H:%M",
+            _ => "%Y-%m-%d",
+        };
+        instant(at).format(format).to_string()
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "whole seconds of this era")]
+fn instant(at: f64) -> DateTime<Utc> {
+    DateTime::from_timestamp(at.floor() as i64, 0).unwrap_or_default()
+}
+
+/// The smallest and the largest.
+fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), value| (min.min(value), max.max(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::speed_test::model::summarize;
+    use crate::speed_test::model::tests::run_at;
+
+    fn drawn(runs: &[SpeedTest]) -> Chart {
+        draw(runs, &summarize(runs)).expect("drawn").expect("a chart")
+    }
+
+    /// How many elements of a tag are painted so.
+    fn count(svg: &str, tag: &str, class: &str) -> usize {
+        svg.lines().filter(|line| line.starts_with(&format!("<{tag} ")) && line.contains(&format!("class=\"{class}\""))).count()
+    }
+
+    #[test]
+    fn without_runs_there_is_no_chart() {
+        assert_eq!(draw(&[], &[]).expect("fine"), None);
+    }
+
+    #[test]
+    fn every_run_has_its_mark_in_both_drawings() {
+        let mut runs = Vec::new();
+        for minute in 0..30 {
+            runs.push(run_at(TestType::Light, 2.5, minute * 60, minute % 10 == 0));
+            runs.push(run_at(TestType::Heavy, 330.0, minute * 60 + 5, false));
+        }
+        let chart = drawn(&runs);
+        for svg in [&chart.wide_svg, &chart.narrow_svg] {
+            assert_eq!(count(svg, "circle", "chart-light"), 27);
+            assert_eq!(count(svg, "polygon", "chart-heavy"), 30);
+            assert_eq!(count(svg, "line", "chart-failed"), 3 * 2, "a cross is two lines");
+            assert!(svg.contains("role=\"img\"") && svg.contains("3 failed"), "{svg}");
+        }
+    }
+
+    #[test]
+    fn the_colors_are_left_to_the_style_sheet() {
+        let chart = drawn(&[run_at(TestType::Light, 3.0, 0, false), run_at(TestType::Heavy, 300.0, 9, true)]);
+        assert!(!chart.wide_svg.contains("\"#"), "{}", chart.wide_svg);
+    }
+
+    #[test]
+    fn a_slow_log_in_leaves_the_pings_apart_from_the_axis() {
+        let (range, ticks) = latency_axis([2.5, 90_000.0].into_iter());
+        assert_eq!(range, 2.0..100_000.0);
+        assert_eq!(ticks, [10.0, 100.0, 1_000.0, 10_000.0, 100_000.0]);
+        let (range, ticks) = latency_axis([2.5, 2.5].into_iter());
+        assert_eq!((range, ticks), (1.0..10.0, vec![1.0, 2.0, 5.0, 10.0]));
+    }
+
+    #[test]
+    fn no_value_breaks_the_drawing() {
+        let odd = [0.0, f64::MIN_POSITIVE, 1e300, f64::NAN, f64::INFINITY, 100.0];
+        for latency_ms in odd {
+            let chart = drawn(&[run_at(TestType::Light, latency_ms, 0, false)]);
+            for svg in [chart.wide_svg, chart.narrow_svg] {
+                assert_eq!(count(&svg, "circle", "chart-light"), 1, "{latency_ms}");
+                assert!(!svg.contains("NaN") && !svg.contains("inf"), "{latency_ms}: {svg}");
+            }
+        }
+        let equal: Vec<_> = (0..5).map(|_| run_at(TestType::Heavy, 7.0, 0, false)).collect();
+        assert_eq!(count(&drawn(&equal).wide_svg, "polygon", "chart-heavy"), 5);
+    }
+
+    #[test]
+    fn the_time_axis_has_a_few_ticks_over_seconds_and_over_years() {
+        for span_secs in [0.0, 1.0, 59.0, 3_600.0, 90_000.0, 2_600_000.0, 90_000_000.0, 9e9] {
+            for max_ticks in [3, 6] {
+                let axis = TimeAxis::of([1.79e9, 1.79e9 + span_secs].into_iter(), max_ticks);
+                assert!(!axis.ticks.is_empty(), "{span_secs}");
+                assert!(axis.ticks.len() <= max_ticks as usize, "{span_secs}: {:?}", axis.ticks);
+            }
+        }
+        let axis = TimeAxis::of([1_790_000_000.0, 1_790_000_600.0].into_iter(), 6);
+        assert_eq!((axis.title().as_str(), axis.label(1_790_000_040.0).as_str()), ("2026-09-21 (UTC)", "14:14"));
+    }
+}

@@ -1,0 +1,12 @@
+//! The speed test: how fast this bridge's Odoo answers, and how that changes.
+
+pub mod model;
+pub mod server_fns;
+pub mod view;
+
+#[cfg(feature = "ssr")]
+pub mod chart;
+#[cfg(feature = "ssr")]
+pub mod run;
+#[cfg(feature = "ssr")]
+mod store;

@@ -1,0 +1,425 @@
+//! What a speed test is, as the dashboard and the store see it. Pure: no clock,
+//! no database, no Odoo.
+//!
+//! All latencies are milliseconds.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{AppError, ErrorCode, Result};
+use crate::ids::SpeedTestId;
+
+/// Runs shown on one page of the history.
+pub const RUNS_PER_PAGE: u32 = 20;
+/// The newest runs that the chart shows.
+pub const CHART_RUNS: u32 = 100;
+/// Records that the heavy test asks for.
+pub const HEAVY_RECORDS: u32 = 25;
+
+/// Which test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TestType {
+    /// Odoo's version on a new connection: what a handshake costs.
+    Light,
+    /// Log in, and read sales orders.
+    Heavy,
+}
+
+impl TestType {
+    /// Both, in the order of the page.
+    pub const ALL: [Self; 2] = [Self::Light, Self::Heavy];
+
+    /// The word in the URL, the form and the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Light => "light",
+            Self::Heavy => "heavy",
+        }
+    }
+
+    /// The word in the table.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Light => "Light",
+            Self::Heavy => "Heavy",
+        }
+    }
+
+    /// The type of that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|test_type| test_type.as_str() == word)
+    }
+
+    /// Takes what the form sent.
+    ///
+    /// # Errors
+    /// `invalid_request` if there is no such test.
+    pub fn parse(word: &str) -> Result<Self> {
+        Self::from_word(word).ok_or_else(|| AppError::invalid("There is no such test. Choose light or heavy."))
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Odoo answered.
+    Succeeded,
+    /// Odoo did not, or not with what was asked for.
+    Failed,
+}
+
+impl RunStatus {
+    /// Both, in the order of the filter.
+    pub const ALL: [Self; 2] = [Self::Succeeded, Self::Failed];
+
+    /// The word in the URL and the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The word in the table.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+        }
+    }
+
+    /// The status of that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// For the program, and for the advice below the sentence.
+    pub code: ErrorCode,
+    /// For the person.
+    pub message: String,
+}
+
+impl Failure {
+    /// What to do about it.
+    #[must_use]
+    pub const fn advice(&self) -> &'static str {
+        match self.code {
+            ErrorCode::OdooAuthFailed => {
+                "Check ODOO_DB, ODOO_USERNAME and ODOO_API_KEY (or ODOO_PASSWORD) on the server, and restart the bridge."
+            }
+            ErrorCode::OdooUnreachable => {
+                "Check that Odoo is running and that ODOO_URL is its address. The command odoo-bridge check says more."
+            }
+            ErrorCode::OdooTimeout | ErrorCode::OdooUnavailable => {
+                "Odoo is overloaded or stuck. Try again in a minute; if it stays, look at Odoo's workers and its log."
+            }
+            ErrorCode::OdooAccessDenied => {
+                "Give the Odoo user behind the bridge the right to read these records; in Odoo, see the user's access rights."
+            }
+            ErrorCode::Internal => "The cause is in the bridge's own log.",
+            _ => "Odoo's own log says more. Try again; if it stays, tell whoever runs that Odoo.",
+        }
+    }
+}
+
+/// One run, as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SpeedTest {
+    /// Its id.
+    pub id: SpeedTestId,
+    /// Which Odoo: "<url> <database>".
+    pub target: String,
+    /// Which test.
+    pub test_type: TestType,
+    /// Authenticate and query together; of a failed run, until it failed.
+    pub latency_ms: f64,
+    /// What the log-in took. Heavy test only.
+    pub authenticate_ms: Option<f64>,
+    /// What the query took. Heavy test only.
+    pub query_ms: Option<f64>,
+    /// What was read: `sale.order`, or `res.partner` without Sales.
+    pub model: Option<String>,
+    /// How many records came back.
+    pub record_count: Option<i32>,
+    /// Why it failed; `None` if it succeeded.
+    pub failure: Option<Failure>,
+    /// What a reader should know of a successful run.
+    pub details: Option<String>,
+    /// When it began.
+    pub tested_at: DateTime<Utc>,
+}
+
+impl SpeedTest {
+    /// How it ended.
+    #[must_use]
+    pub const fn status(&self) -> RunStatus {
+        if self.failure.is_some() { RunStatus::Failed } else { RunStatus::Succeeded }
+    }
+}
+
+/// Which runs the history shows; lives in the URL's query.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryQuery {
+    /// Only those of this test.
+    pub test_type: Option<TestType>,
+    /// Only those that ended so.
+    pub status: Option<RunStatus>,
+    /// From 1.
+    pub page: u32,
+}
+
+impl Default for HistoryQuery {
+    /// All runs, newest first.
+    fn default() -> Self {
+        Self { test_type: None, status: None, page: 1 }
+    }
+}
+
+impl HistoryQuery {
+    /// Reads it from the URL: `type`, `status`, `page`. What is unknown there is
+    /// as if absent: a link never breaks the page.
+    pub fn from_params(get: impl Fn(&str) -> Option<String>) -> Self {
+        Self {
+            test_type: get("type").and_then(|word| TestType::from_word(&word)),
+            status: get("status").and_then(|word| RunStatus::from_word(&word)),
+            page: get("page").and_then(|page| page.parse().ok()).filter(|page| *page > 0).unwrap_or(1),
+        }
+    }
+
+    /// The page's address with this query; what is the default is left out.
+    #[must_use]
+    pub fn href(&self) -> String {
+        let mut pairs = Vec::new();
+        if let Some(test_type) = self.test_type {
+            pairs.push(format!("type={}", test_type.as_str()));
+        }
+        if let Some(status) = self.status {
+            pairs.push(format!("status={}", status.as_str()));
+        }
+        if self.page > 1 {
+            pairs.push(format!("page={}", self.page));
+        }
+        if pairs.is_empty() { "/speed-test".to_owned() } else { format!("/speed-test?{}", pairs.join("&")) }
+    }
+
+    /// Whether it leaves any run out.
+    #[must_use]
+    pub const fn is_filtered(&self) -> bool {
+        self.test_type.is_some() || self.status.is_some()
+    }
+}
+
+/// What is known of one test at this Odoo.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LastRuns {
+    /// The last run that succeeded: its latency is the last latency.
+    pub succeeded: Option<SpeedTest>,
+    /// The last run if it failed.
+    pub failed_since: Option<SpeedTest>,
+}
+
+/// The latencies of one test among the runs of the chart.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Which test.
+    pub test_type: TestType,
+    /// Runs that succeeded.
+    pub succeeded: u32,
+    /// Runs that failed.
+    pub failed: u32,
+    /// Of those that succeeded; `None` if none did.
+    pub spread: Option<Spread>,
+}
+
+/// How latencies are spread.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Half of them are at most this.
+    pub p50_ms: f64,
+    /// The fastest.
+    pub min_ms: f64,
+    /// The slowest.
+    pub max_ms: f64,
+}
+
+impl Spread {
+    /// `None` of no values.
+    #[must_use]
+    pub fn of(mut latencies_ms: Vec<f64>) -> Option<Self> {
+        latencies_ms.sort_by(f64::total_cmp);
+        let p50_ms = *latencies_ms.get(latencies_ms.len().div_ceil(2).saturating_sub(1))?;
+        Some(Self { p50_ms, min_ms: *latencies_ms.first()?, max_ms: *latencies_ms.last()? })
+    }
+}
+
+/// The summaries of the tests that `runs` holds, light first.
+#[must_use]
+pub fn summarize(runs: &[SpeedTest]) -> Vec<Summary> {
+    TestType::ALL
+        .into_iter()
+        .filter_map(|test_type| {
+            let (succeeded, failed): (Vec<_>, Vec<_>) =
+                runs.iter().filter(|run| run.test_type == test_type).partition(|run| run.failure.is_none());
+            if succeeded.is_empty() && failed.is_empty() {
+                return None;
+            }
+            Some(Summary {
+                test_type,
+                succeeded: u32::try_from(succeeded.len()).unwrap_or(u32::MAX),
+                failed: u32::try_from(failed.len()).unwrap_or(u32::MAX),
+                spread: Spread::of(succeeded.iter().map(|run| run.latency_ms).collect()),
+            })
+        })
+        .collect()
+}
+
+/// What the chart shows, in words: "Light: 12 runs, median 4.1 ms (from 2.9 ms to
+/// 11.0 ms), 1 failed."
+#[must_use]
+pub fn describe(summaries: &[Summary]) -> String {
+    let tests: Vec<String> = summaries
+        .iter()
+        .map(|summary| {
+            let runs = summary.succeeded + summary.failed;
+            let noun = if runs == 1 { "run" } else { "runs" };
+            let mut text = format!("{}: {runs} {noun}", summary.test_type.label());
+            if let Some(spread) = summary.spread {
+                let [p50, min, max] = [spread.p50_ms, spread.min_ms, spread.max_ms].map(format_ms);
+                text += &format!(", median {p50} (from {min} to {max})");
+            }
+            if summary.failed > 0 {
+                text += &format!(", {} failed", summary.failed);
+            }
+            text + "."
+        })
+        .collect();
+    tests.join(" ")
+}
+
+/// The chart, drawn twice: text must be readable at both widths.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chart {
+    /// An `<svg>` for wide screens.
+    pub wide_svg: String,
+    /// An `<svg>` for phones.
+    pub narrow_svg: String,
+}
+
+/// One page of the history and all that is shown around it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HistoryPage {
+    /// At most [`RUNS_PER_PAGE`], newest first.
+    pub runs: Vec<SpeedTest>,
+    /// How many the query finds on all pages.
+    pub found: u64,
+    /// This page, from 1; the last one if the query asked for more.
+    pub page: u32,
+    /// How many pages there are, at least 1.
+    pub pages: u32,
+    /// The Odoo that a test would ask now: "<url> <database>".
+    pub target: String,
+    /// The light test at this Odoo.
+    pub light: LastRuns,
+    /// The heavy test at this Odoo.
+    pub heavy: LastRuns,
+    /// The newest [`CHART_RUNS`] runs that the query finds; `None` if it finds none.
+    pub chart: Option<Chart>,
+    /// Their latencies.
+    pub summaries: Vec<Summary>,
+}
+
+/// A latency for people: `12.3 ms`.
+#[must_use]
+pub fn format_ms(ms: f64) -> String {
+    format!("{ms:.1} ms")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn run_at(test_type: TestType, latency_ms: f64, secs: i64, failed: bool) -> SpeedTest {
+        SpeedTest {
+            id: SpeedTestId(uuid::Uuid::nil()),
+            target: "http://odoo.example.com db".into(),
+            test_type,
+            latency_ms,
+            authenticate_ms: None,
+            query_ms: None,
+            model: None,
+            record_count: None,
+            failure: failed
+                .then(|| Failure { code: ErrorCode::OdooUnreachable, message: "Odoo did not answer.".into() }),
+            details: None,
+            tested_at: DateTime::from_timestamp(1_790_000_000 + secs, 0).expect("an instant"),
+        }
+    }
+
+    #[test]
+    fn a_broken_link_shows_the_first_page_of_all_runs() {
+        let query = HistoryQuery::from_params(|name| Some(format!("{name}-nonsense")));
+        assert_eq!(query, HistoryQuery::default());
+        assert_eq!(HistoryQuery::from_params(|_| Some("0".into())).page, 1);
+    }
+
+    #[test]
+    fn a_query_survives_the_way_through_the_address() {
+        for (query, href) in [
+            (HistoryQuery::default(), "/speed-test"),
+            (HistoryQuery { page: 3, ..HistoryQuery::default() }, "/speed-test?page=3"),
+            (
+                HistoryQuery { test_type: Some(TestType::Heavy), status: Some(RunStatus::Failed), page: 2 },
+                "/speed-test?type=heavy&status=failed&page=2",
+            ),
+        ] {
+            assert_eq!(query.href(), href);
+            let (_, search) = href.split_once('?').unwrap_or((href, ""));
+            let read = HistoryQuery::from_params(|name| {
+                search.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+            });
+            assert_eq!(read, query);
+        }
+    }
+
+    #[test]
+    fn the_median_is_one_of_the_values() {
+        assert_eq!(Spread::of(vec![]), None);
+        assert_eq!(Spread::of(vec![7.0]), Some(Spread { p50_ms: 7.0, min_ms: 7.0, max_ms: 7.0 }));
+        assert_eq!(Spread::of(vec![9.0, 1.0, 5.0, 3.0]), Some(Spread { p50_ms: 3.0, min_ms: 1.0, max_ms: 9.0 }));
+        assert_eq!(Spread::of(vec![9.0, 1.0, 5.0]).map(|spread| spread.p50_ms), Some(5.0));
+    }
+
+    #[test]
+    fn failed_runs_are_counted_but_do_not_move_the_median() {
+        let runs = [
+            run_at(TestType::Light, 4.0, 0, false),
+            run_at(TestType::Light, 90_000.0, 1, true),
+            run_at(TestType::Light, 6.0, 2, false),
+        ];
+        let summaries = summarize(&runs);
+        assert_eq!(summaries.len(), 1, "no heavy run, no heavy summary");
+        assert_eq!((summaries[0].succeeded, summaries[0].failed), (2, 1));
+        assert_eq!(summaries[0].spread.map(|spread| spread.max_ms), Some(6.0));
+    }
+
+    #[test]
+    fn only_the_two_tests_there_are_can_be_asked_for() {
+        assert_eq!(TestType::parse("light").ok(), Some(TestType::Light));
+        for wrong in ["", "Light", "medium", "light "] {
+            let error = TestType::parse(wrong).expect_err(wrong);
+            assert_eq!(error.code, ErrorCode::InvalidRequest);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What a running bridge holds. Built by `server::serve`, read by adapters
+//! (handlers, server functions) only; a use case takes what it needs.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use leptos::config::LeptosOptions;
+use leptos::prelude::use_context;
+use sqlx::PgPool;
+
+use crate::config::Settings;
+use crate::error::{AppError, Result};
+use crate::keys::last_used::LastUsed;
+use crate::keys::verify::KeyVerifier;
+use crate::odoo::Odoo;
+use crate::server::health::Health;
+use crate::session::sign_in::SetupToken;
+
+/// Cheap to clone: everything in it is shared.
+#[derive(Clone, FromRef)]
+pub struct AppState {
+    /// The bridge's own database.
+    pub pool: PgPool,
+    /// All settings, as the start read them.
+    pub settings: Arc<Settings>,
+    /// The way to Odoo.
+    pub odoo: Arc<Odoo>,
+    /// Decides whether a key is accepted.
+    pub keys: KeyVerifier,
+    /// Remembers when keys were used.
+    pub last_used: LastUsed,
+    /// What `/setup` asks for.
+    pub setup_token: SetupToken,
+    /// Whether traffic should come here.
+    pub health: Health,
+    /// What the pages' renderer needs.
+    pub leptos_options: LeptosOptions,
+}
+
+impl AppState {
+    /// Whether the Odoo behind the bridge is the built-in stand-in.
+    #[must_use]
+    pub fn is_demo(&self) -> bool {
+        self.settings.odoo_url.is_none()
+    }
+}
+
+/// The state, inside a server function.
+///
+/// # Errors
+/// `internal` outside of a request.
+pub fn state() -> Result<AppState> {
+    use_context::<AppState>().ok_or_else(|| AppError::internal("no state in the context"))
+}
