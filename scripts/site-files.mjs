@@ -10,7 +10,14 @@ import { bundle } from "lightningcss";
 const [mode, site] = process.argv.slice(2);
 const release = mode === "release";
 
-const css = bundle({ filename: "style/main.css", minify: release });
+let css;
+try {
+  css = bundle({ filename: "style/main.css", minify: release });
+} catch (error) {
+  const place = error.loc ? `${error.fileName}:${error.loc.line}:${error.loc.column}` : "style/main.css";
+  console.error(`${place}: ${error.data === "ResolverError" ? "imports a file that does not exist" : error.message}`);
+  process.exit(1);
+}
 for (const warning of css.warnings) console.error(`style: ${warning.message}`);
 await writeFile(join(site, "pkg/odoo-bridge.css"), css.code);
 
