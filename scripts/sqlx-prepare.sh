@@ -11,19 +11,24 @@ case ${1:-} in
   *) die "usage: scripts/sqlx-prepare.sh [--check]" ;;
 esac
 
+was_running=$(scripts/test-postgres.sh url 2>/dev/null) || true
 server=$(scripts/test-postgres.sh start)
 database=sqlx_prepare_$$
 new=$ROOT/target/sqlx-prepare
 psql() { scripts/test-postgres.sh psql "$@"; }
-trap 'psql -d postgres -c "DROP DATABASE IF EXISTS $database WITH (FORCE)"' EXIT
+clean_up() {
+  if [ -n "$was_running" ]; then psql -d postgres -c "DROP DATABASE IF EXISTS $database WITH (FORCE)"
+  else scripts/test-postgres.sh stop; fi
+}
+trap clean_up EXIT
 psql -d postgres -c "CREATE DATABASE $database"
 for migration in migrations/*.sql; do psql -d "$database" <"$migration" >/dev/null; done
 
-# The query macros write while they expand, so the crate has to be compiled anew. All of this package's
-# targets are: a query may stand in a test as well.
+# The query macros write while they expand, so every target of the package has to be compiled anew.
 rm -rf "$new"
 mkdir -p "$new"
-find src tests benches -name '*.rs' -path '*' \( -path src/lib.rs -o -path src/main.rs -o -path 'tests/*' -o -path 'benches/*' \) -exec touch {} +
+touch src/lib.rs src/main.rs
+for folder in tests benches; do [ ! -d $folder ] || find $folder -name '*.rs' -exec touch {} +; done
 SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$new DATABASE_URL=${server%/*}/$database cargo check --all-targets
 
 if [ "${1:-}" = --check ]; then
