@@ -4,6 +4,7 @@
 //! It runs no script but its own (by nonce) and the bridge's own files, and
 //! talks to nobody but the bridge.
 
+use http::header::COOKIE;
 use http::request::Parts;
 use leptos::config::LeptosOptions;
 use leptos::hydration::AutoReload;
@@ -20,7 +21,7 @@ use crate::server::site;
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     let nonce = use_nonce();
     let policy = content_security_policy(nonce.as_deref().unwrap_or_default());
-    let theme = use_context::<Parts>().map(|parts| Theme::of_headers(&parts.headers)).unwrap_or_default();
+    let theme = chosen_theme().unwrap_or_default();
     let script = site::url("/pkg/odoo-bridge.js");
     let wasm = site::url("/pkg/odoo-bridge_bg.wasm");
     // Not Leptos' own HydrationScripts: our files carry their hash in the query.
@@ -52,6 +53,12 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
             </body>
         </html>
     }
+}
+
+fn chosen_theme() -> Option<Theme> {
+    let parts = use_context::<Parts>()?;
+    let cookies = parts.headers.get(COOKIE)?.to_str().ok()?;
+    Some(Theme::of_cookies(cookies))
 }
 
 /// What the page may load and run. In a debug build it may also listen to

@@ -28,6 +28,12 @@ impl Tone {
 
 /// The badge.
 #[component]
-pub fn Badge(tone: Tone, #[prop(into)] label: String) -> impl IntoView {
+pub fn Badge(
+    /// What it feels like.
+    tone: Tone,
+    /// The word.
+    #[prop(into)]
+    label: String,
+) -> impl IntoView {
     view! { <span class=tone.class()>{label}</span> }
 }

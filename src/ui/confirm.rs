@@ -30,14 +30,15 @@ pub fn Dialog(
         }
     });
     let id = heading_id(&title);
+    let labelled_by = id.clone();
     view! {
         <dialog
             node_ref=node
             class="dialog"
-            aria-labelledby=id.clone()
+            aria-labelledby=labelled_by
             closedby=if insist { "none" } else { "any" }
             on:close=move |_| open.set(false)
-            on:cancel=move |event| {
+            on:cancel=move |event: leptos::ev::Event| {
                 if insist {
                     event.prevent_default();
                 }

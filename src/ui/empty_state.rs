@@ -4,7 +4,13 @@ use leptos::prelude::*;
 
 /// A heading, a sentence and perhaps a button.
 #[component]
-pub fn EmptyState(#[prop(into)] title: String, children: Children) -> impl IntoView {
+pub fn EmptyState(
+    /// Its heading.
+    #[prop(into)]
+    title: String,
+    /// What to do.
+    children: Children,
+) -> impl IntoView {
     view! {
         <div class="empty-state">
             <h2>{title}</h2>

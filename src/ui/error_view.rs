@@ -7,7 +7,10 @@ use crate::error::{AppError, ErrorCode};
 /// The error's sentence and the next step: signing in again, or trying again.
 /// An error over what a person typed is its own remedy and gets no more words.
 #[component]
-pub fn ErrorView(error: AppError) -> impl IntoView {
+pub fn ErrorView(
+    /// What went wrong.
+    error: AppError,
+) -> impl IntoView {
     view! {
         <div class="notice notice-bad" role="alert">
             <p>{error.message.to_string()}</p>

@@ -56,7 +56,10 @@ impl Shape {
 
 /// The icon, hidden from those who do not see.
 #[component]
-pub fn Icon(shape: Shape) -> impl IntoView {
+pub fn Icon(
+    /// Which.
+    shape: Shape,
+) -> impl IntoView {
     view! {
         <svg class="icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
             <path d=shape.path()></path>

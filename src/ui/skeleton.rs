@@ -4,7 +4,10 @@ use leptos::prelude::*;
 
 /// `rows` lines of a table to come.
 #[component]
-pub fn SkeletonRows(rows: usize) -> impl IntoView {
+pub fn SkeletonRows(
+    /// How many.
+    rows: usize,
+) -> impl IntoView {
     view! {
         <p class="visually-hidden" role="status">
             "Loading"

@@ -8,7 +8,10 @@ use crate::ui::platform;
 
 /// The instant. Its place is as wide in both forms, so that nothing moves.
 #[component]
-pub fn Timestamp(at: DateTime<Utc>) -> impl IntoView {
+pub fn Timestamp(
+    /// When.
+    at: DateTime<Utc>,
+) -> impl IntoView {
     let exact = at.to_rfc3339_opts(SecondsFormat::Millis, true);
     // The browser begins with the server's words, else hydration would not fit.
     let text = RwSignal::new(at.format("%Y-%m-%d %H:%M UTC").to_string());

@@ -1,0 +1,164 @@
+//! Creating a key: one dialog that asks, one that shows the key, once.
+//!
+//! The key's plaintext is in the page's memory only while that dialog is open.
+
+use leptos::html;
+use leptos::prelude::*;
+
+use crate::error::AppError;
+use crate::keys::model::{CreatedKey, NAME_MAX_CHARS};
+use crate::keys::server_fns::CreateKey;
+use crate::ui::confirm::Dialog;
+use crate::ui::copy_button::CopyButton;
+use crate::ui::error_view::ErrorView;
+use crate::ui::field::Field;
+use crate::ui::hydrated::use_hydrated;
+use crate::ui::icon::{Icon, Shape};
+
+/// The choices of how long a key lives, with the words for them.
+const EXPIRIES: [(&str, &str); 5] = [
+    ("never", "Never"),
+    ("30", "In 30 days"),
+    ("90", "In 90 days"),
+    ("365", "In 365 days"),
+    ("date", "On a date\u{2026}"),
+];
+
+/// Opens the dialog. It waits for the page to react: a plain form would lose the
+/// key that comes back.
+#[component]
+pub(super) fn CreateButton(open: RwSignal<bool>) -> impl IntoView {
+    let hydrated = use_hydrated();
+    view! {
+        <button type="button" class="button button-primary" disabled=move || !hydrated.get() on:click=move |_| open.set(true)>
+            <Icon shape=Shape::Plus />
+            "Create key"
+        </button>
+    }
+}
+
+/// Both dialogs.
+#[component]
+pub(super) fn CreateDialogs(
+    open: RwSignal<bool>,
+    create: ServerAction<CreateKey>,
+    announcement: RwSignal<Option<String>>,
+) -> impl IntoView {
+    let created = RwSignal::new(None::<CreatedKey>);
+    let error = RwSignal::new(None::<AppError>);
+    Effect::new(move |_| {
+        let Some(result) = create.value().get() else { return };
+        match result {
+            Ok(key) => {
+                open.set(false);
+                created.set(Some(key));
+                // From here on it is in one place only.
+                create.value().set(None);
+            }
+            Err(failure) => error.set(Some(failure)),
+        }
+    });
+    view! {
+        <Dialog open title="Create a key">
+            <CreateForm open create error />
+        </Dialog>
+        <NewKeyDialog created announcement />
+    }
+}
+
+#[component]
+fn CreateForm(
+    open: RwSignal<bool>,
+    create: ServerAction<CreateKey>,
+    error: RwSignal<Option<AppError>>,
+) -> impl IntoView {
+    let form = NodeRef::<html::Form>::new();
+    let name = RwSignal::new(String::new());
+    let expiry = RwSignal::new("90".to_owned());
+    let date = RwSignal::new(String::new());
+    let on_date = move || expiry.with(|expiry| expiry == "date");
+    // Each time it opens it is as new.
+    Effect::new(move |_| {
+        if open.get() {
+            name.set(String::new());
+            expiry.set("90".to_owned());
+            date.set(String::new());
+            error.set(None);
+        }
+    });
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if create.pending().get_untracked() {
+            return;
+        }
+        error.set(None);
+        create.dispatch(CreateKey { name: name.get(), expiry: expiry.get(), date: date.get() });
+    };
+    view! {
+        <form class="form" node_ref=form on:submit=submit>
+            <Field id="key-name" label="Name" hint="What the key is for, such as \u{201c}Stock sheet\u{201d}.">
+                <input
+                    id="key-name"
+                    type="text"
+                    required
+                    autofocus
+                    autocomplete="off"
+                    maxlength=NAME_MAX_CHARS.to_string()
+                    aria-describedby="key-name-hint"
+                    bind:value=name
+                />
+            </Field>
+            <Field id="key-expiry" label="Expires">
+                <select id="key-expiry" prop:value=move || expiry.get() on:change:target=move |event| expiry.set(event.target().value())>
+                    {EXPIRIES
+                        .map(|(value, label)| view! { <option value=value selected=value == "90">{label}</option> })
+                        .into_iter()
+                        .collect_view()}
+                </select>
+            </Field>
+            {move || on_date().then(|| view! {
+                <Field id="key-date" label="Last day" hint="The key is accepted to the end of this day, in UTC.">
+                    <input id="key-date" type="date" required aria-describedby="key-date-hint" bind:value=date />
+                </Field>
+            })}
+            {move || error.get().map(|error| view! { <ErrorView error /> })}
+            <div class="dialog-actions">
+                <button type="button" class="button" on:click=move |_| open.set(false)>"Cancel"</button>
+                <button type="submit" class="button button-primary" aria-disabled=move || create.pending().get().then_some("true")>
+                    {move || if create.pending().get() { "Creating\u{2026}" } else { "Create key" }}
+                </button>
+            </div>
+        </form>
+    }
+}
+
+/// Shows the key until its reader says that it is stored; Escape does not do.
+#[component]
+fn NewKeyDialog(created: RwSignal<Option<CreatedKey>>, announcement: RwSignal<Option<String>>) -> impl IntoView {
+    let open = RwSignal::new(false);
+    Effect::new(move |_| {
+        if created.with(Option::is_some) {
+            open.set(true);
+        }
+    });
+    let done = move |_| {
+        open.set(false);
+        if let Some(created) = created.try_update(Option::take).flatten() {
+            announcement.set(Some(format!("\u{201c}{}\u{201d} is created and can be used now.", created.key.name)));
+        }
+    };
+    view! {
+        <Dialog open title="Your new key" insist=true>
+            {move || created.get().map(|created| view! {
+                <code class="key-reveal" id="new-key">{created.plaintext.clone()}</code>
+                <CopyButton text=created.plaintext label="Copy key" />
+            })}
+            <p class="notice notice-warning">
+                "This is the only time the key is shown. Copy it now and keep it as you would keep a password."
+            </p>
+            <div class="dialog-actions">
+                <button type="button" class="button button-primary" on:click=done>"Done"</button>
+            </div>
+        </Dialog>
+    }
+}

@@ -1,0 +1,116 @@
+//! `/keys/<id>`: one key, and a way to revoke it that needs no JavaScript.
+
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_params_map;
+
+use super::table::{Instant, tone};
+use crate::error::{AppError, ErrorCode, Result};
+use crate::ids::ApiKeyId;
+use crate::keys::model::{ApiKey, KeyStatus};
+use crate::keys::server_fns::{RevokeKey, find_key};
+use crate::ui::badge::Badge;
+use crate::ui::empty_state::EmptyState;
+use crate::ui::error_view::ErrorView;
+use crate::ui::icon::{Icon, Shape};
+use crate::ui::page_header::PageHeader;
+use crate::ui::platform;
+use crate::ui::skeleton::SkeletonRows;
+use crate::ui::timestamp::Timestamp;
+
+/// `/keys/<id>`
+#[component]
+pub fn KeyPage() -> impl IntoView {
+    let params = use_params_map();
+    let id = Memo::new(move |_| params.with(|params| params.get("id")).unwrap_or_default());
+    let revoke = ServerAction::<RevokeKey>::new();
+    let key = Resource::new(move || (id.get(), revoke.version().get()), |(id, _)| find(id));
+    view! {
+        <a class="back-link" href="/keys">
+            <Icon shape=Shape::ArrowLeft />
+            "All keys"
+        </a>
+        <Transition fallback=|| view! { <SkeletonRows rows=4 /> }>
+            {move || Suspend::new(async move {
+                match key.await {
+                    Ok(key) => view! { <Details key revoke /> }.into_any(),
+                    Err(error) if error.code == ErrorCode::NotFound => view! { <NoSuchKey /> }.into_any(),
+                    Err(error) => view! { <PageHeader title="API key" lead="" /> <ErrorView error /> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+/// An address that is no id leads to no key, without asking anybody.
+async fn find(id: String) -> Result<ApiKey> {
+    match id.parse::<ApiKeyId>() {
+        Ok(id) => find_key(id).await,
+        Err(_) => Err(AppError::new(ErrorCode::NotFound, "There is no such key.")),
+    }
+}
+
+#[component]
+fn NoSuchKey() -> impl IntoView {
+    platform::answer_not_found();
+    view! {
+        <Title text="No such key" />
+        <h1 class="visually-hidden">"No such key"</h1>
+        <EmptyState title="There is no such key">
+            <p>"The link may be cut off, or the key belongs to another bridge."</p>
+            <a class="button button-primary" href="/keys">"See all keys"</a>
+        </EmptyState>
+    }
+}
+
+#[component]
+fn Details(key: ApiKey, revoke: ServerAction<RevokeKey>) -> impl IntoView {
+    let id = key.id;
+    let revoked = key.status == KeyStatus::Revoked;
+    view! {
+        <PageHeader title=key.name.clone() lead="Keys are shown once, when they are made. What is kept of this one:" />
+        <div role="status">
+            {move || revoke.value().get().is_some_and(|result| result.is_ok()).then(|| view! {
+                <p class="notice notice-good key-card">"The key is revoked. Programs that use it are refused from now on."</p>
+            })}
+        </div>
+        <dl class="card details-list key-card">
+            <dt>"Status"</dt>
+            <dd><Badge tone=tone(key.status) label=key.status.label() /></dd>
+            <dt>"API key prefix"</dt>
+            <dd><code>{key.prefix.clone()}</code></dd>
+            <dt>"Created at"</dt>
+            <dd><Timestamp at=key.created_at /></dd>
+            <dt>"Expires at"</dt>
+            <dd><Instant at=key.expires_at never="Never" /></dd>
+            <dt>"Last used"</dt>
+            <dd><Instant at=key.last_used_at never="Never" /></dd>
+            {key.revoked_at.map(|at| view! {
+                <dt>"Revoked at"</dt>
+                <dd><Timestamp at /></dd>
+            })}
+        </dl>
+        {(!revoked).then(|| view! { <RevokeForm id revoke /> })}
+    }
+}
+
+/// Opens to a question; only the answer to it revokes.
+#[component]
+fn RevokeForm(id: ApiKeyId, revoke: ServerAction<RevokeKey>) -> impl IntoView {
+    view! {
+        <details class="card danger-zone" id="revoke">
+            <summary>"Revoke this key\u{2026}"</summary>
+            <ActionForm action=revoke>
+                <div class="form">
+                    <p>"Programs that use it are refused from that moment on. A revoked key can\u{2019}t be brought back."</p>
+                    <input type="hidden" name="id" value=id.to_string() />
+                    <button type="submit" class="button button-danger" disabled=revoke.pending()>
+                        "Yes, revoke it"
+                    </button>
+                </div>
+            </ActionForm>
+        </details>
+        {move || revoke.value().get().and_then(Result::err).map(|error| view! { <ErrorView error /> })}
+    }
+}

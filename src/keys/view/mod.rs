@@ -1,0 +1,12 @@
+//! The pages `/keys` and `/keys/<id>`.
+
+mod address;
+mod create;
+mod detail;
+mod list;
+mod revoke;
+mod table;
+mod toolbar;
+
+pub use detail::KeyPage;
+pub use list::KeysPage;

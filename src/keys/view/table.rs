@@ -1,0 +1,120 @@
+//! The table of keys; on a narrow screen a card for each.
+
+use leptos::prelude::*;
+
+use super::address;
+use crate::keys::model::{ApiKey, KeyQuery, KeySort, KeyStatus};
+use crate::ui::badge::{Badge, Tone};
+use crate::ui::icon::{Icon, Shape};
+use crate::ui::timestamp::Timestamp;
+
+/// The tone of a status.
+pub(super) const fn tone(status: KeyStatus) -> Tone {
+    match status {
+        KeyStatus::Active => Tone::Good,
+        KeyStatus::Expired => Tone::Muted,
+        KeyStatus::Revoked => Tone::Bad,
+    }
+}
+
+/// The table. A click on "Revoke" puts the key into `to_revoke`.
+#[component]
+pub(super) fn KeyTable(keys: Vec<ApiKey>, query: KeyQuery, to_revoke: RwSignal<Option<ApiKey>>) -> impl IntoView {
+    view! {
+        <div class="table-wrap keys-wrap">
+            <table class="table keys-table">
+                <caption class="visually-hidden">"Your API keys"</caption>
+                <thead>
+                    <tr>
+                        <SortedHead query=query.clone() sort=KeySort::Name class="col-name" label="Key Name" />
+                        <th scope="col" class="col-prefix">"API Key Prefix"</th>
+                        <SortedHead query=query.clone() sort=KeySort::CreatedAt class="col-time" label="Created At" />
+                        <SortedHead query=query.clone() sort=KeySort::ExpiresAt class="col-time" label="Expires At" />
+                        <SortedHead query=query sort=KeySort::LastUsedAt class="col-time" label="Last Used" />
+                        <th scope="col" class="col-status">"Status"</th>
+                        <th scope="col" class="col-actions">"Actions"</th>
+                    </tr>
+                </thead>
+                <tbody>{keys.into_iter().map(|key| view! { <KeyRow key to_revoke /> }).collect_view()}</tbody>
+            </table>
+        </div>
+    }
+}
+
+/// A column's head: a link to the same list in this column's order.
+#[component]
+fn SortedHead(query: KeyQuery, sort: KeySort, class: &'static str, label: &'static str) -> impl IntoView {
+    let order = (query.sort == sort).then_some(query.descending);
+    let aria_sort = match order {
+        None => "none",
+        Some(true) => "descending",
+        Some(false) => "ascending",
+    };
+    let shape = if order.unwrap_or_else(|| address::descends_at_first(sort)) { Shape::ArrowDown } else { Shape::ArrowUp };
+    view! {
+        <th scope="col" class=class aria-sort=aria_sort>
+            <a href=address::of(&address::sorted_by(&query, sort)) data-noscroll="true" prop:replace=true>
+                {label}
+                <Icon shape />
+            </a>
+        </th>
+    }
+}
+
+#[component]
+fn KeyRow(key: ApiKey, to_revoke: RwSignal<Option<ApiKey>>) -> impl IntoView {
+    let address = format!("/keys/{}", key.id);
+    view! {
+        <tr>
+            <th scope="row">
+                <a href=address.clone()>{key.name.clone()}</a>
+            </th>
+            <td data-label="API Key Prefix">
+                <code>{key.prefix.clone()}</code>
+            </td>
+            <td data-label="Created At">
+                <Timestamp at=key.created_at />
+            </td>
+            <td data-label="Expires At">
+                <Instant at=key.expires_at never="Never" />
+            </td>
+            <td data-label="Last Used">
+                <Instant at=key.last_used_at never="Never" />
+            </td>
+            <td data-label="Status">
+                <Badge tone=tone(key.status) label=key.status.label() />
+            </td>
+            <td class="actions">
+                {(key.status != KeyStatus::Revoked).then(|| view! { <RevokeButton key address to_revoke /> })}
+            </td>
+        </tr>
+    }
+}
+
+/// Asks in a dialog; without JavaScript, on the key's own page.
+#[component]
+fn RevokeButton(key: ApiKey, address: String, to_revoke: RwSignal<Option<ApiKey>>) -> impl IntoView {
+    let label = format!("Revoke {}", key.name);
+    view! {
+        <a class="button button-small until-hydrated" href=format!("{address}#revoke") aria-label=label.clone()>
+            "Revoke"
+        </a>
+        <button
+            type="button"
+            class="button button-small when-hydrated"
+            aria-label=label
+            on:click=move |_| to_revoke.set(Some(key.clone()))
+        >
+            "Revoke"
+        </button>
+    }
+}
+
+/// An instant, or the word for none.
+#[component]
+pub(super) fn Instant(at: Option<chrono::DateTime<chrono::Utc>>, never: &'static str) -> impl IntoView {
+    match at {
+        Some(at) => view! { <Timestamp at /> }.into_any(),
+        None => view! { <span class="muted">{never}</span> }.into_any(),
+    }
+}
