@@ -8,6 +8,7 @@
 
 use chrono::{DateTime, Utc};
 use plotters::coord::combinators::{BindKeyPoints as _, IntoLogRange as _};
+use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::prelude::*;
 
 use crate::error::{AppError, Result};
@@ -43,8 +44,18 @@ struct Frame {
     time_ticks: i64,
 }
 
-const WIDE: Frame = Frame { class: "chart chart-wide", width: 760, height: 280, time_ticks: 6 };
-const NARROW: Frame = Frame { class: "chart chart-narrow", width: 340, height: 260, time_ticks: 3 };
+const WIDE: Frame = Frame {
+    class: "chart chart-wide",
+    width: 760,
+    height: 280,
+    time_ticks: 6,
+};
+const NARROW: Frame = Frame {
+    class: "chart chart-narrow",
+    width: 340,
+    height: 260,
+    time_ticks: 3,
+};
 
 /// A mark's place: seconds since 1970, milliseconds.
 type Point = (f64, f64);
@@ -59,7 +70,10 @@ pub fn draw(runs: &[SpeedTest], summaries: &[Summary]) -> Result<Option<Chart>> 
     }
     let label = describe(summaries);
     let plot = Plot::of(runs);
-    Ok(Some(Chart { wide_svg: svg(&plot, &WIDE, &label)?, narrow_svg: svg(&plot, &NARROW, &label)? }))
+    Ok(Some(Chart {
+        wide_svg: svg(&plot, &WIDE, &label)?,
+        narrow_svg: svg(&plot, &NARROW, &label)?,
+    }))
 }
 
 /// What is drawn, oldest first.
@@ -88,9 +102,16 @@ impl Plot {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of this era fit a double exactly")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of this era fit a double exactly"
+)]
 fn point(run: &SpeedTest) -> Point {
-    let latency_ms = if run.latency_ms.is_finite() { run.latency_ms.max(FLOOR_MS) } else { FLOOR_MS };
+    let latency_ms = if run.latency_ms.is_finite() {
+        run.latency_ms.max(FLOOR_MS)
+    } else {
+        FLOOR_MS
+    };
     (run.tested_at.timestamp_millis() as f64 / 1_000.0, latency_ms)
 }
 
@@ -98,8 +119,9 @@ fn svg(plot: &Plot, frame: &Frame, label: &str) -> Result<String> {
     let mut drawing = String::new();
     render(plot, frame, &mut drawing).map_err(|error| AppError::internal(error.to_string()))?;
     // The library's own root element has a fixed size and no name.
-    let (_, inside) =
-        drawing.split_once('>').ok_or_else(|| AppError::internal("the chart has no root element"))?;
+    let (_, inside) = drawing
+        .split_once('>')
+        .ok_or_else(|| AppError::internal("the chart has no root element"))?;
     let mut svg = format!(
         r#"<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}" xmlns="http://www.w3.org/2000/svg">{inside}"#,
         frame.class,
@@ -128,10 +150,7 @@ fn render(
         .margin_bottom(2)
         .x_label_area_size(42)
         .y_label_area_size(60)
-        .build_cartesian_2d(
-            (time.start..time.end).with_key_points(time.ticks.clone()),
-            latency.log_scale().with_key_points(latency_ticks),
-        )?;
+        .build_cartesian_2d(time.clone(), latency.log_scale().with_key_points(latency_ticks))?;
     let text = ("sans-serif", FONT_SIZE).into_font().color(&TEXT);
     chart
         .configure_mesh()
@@ -159,23 +178,37 @@ fn render(
 /// at most about six ticks.
 fn latency_axis(latencies: impl Iterator<Item = f64>) -> (std::ops::Range<f64>, Vec<f64>) {
     let (min, max) = bounds(latencies);
+    // No mark on the very edge.
+    let (min, max) = (min / 1.1, max * 1.1);
     // 1, 2, 5, 10, … from a tenth of a millisecond to a thousand seconds.
-    let round: Vec<f64> =
-        (-1..=6).flat_map(|exponent| [1.0, 2.0, 5.0].map(|step| format!("{step}e{exponent}"))).filter_map(|text| text.parse().ok()).collect();
+    let round: Vec<f64> = (-1..=6)
+        .flat_map(|exponent| [1.0, 2.0, 5.0].map(|step| format!("{step}e{exponent}")))
+        .filter_map(|text| text.parse().ok())
+        .collect();
     let start = round.iter().rposition(|value| *value <= min).unwrap_or(0);
     let end = round.iter().position(|value| *value >= max).unwrap_or(round.len() - 1);
     // A single value stands between two ticks, not on the edge.
-    let (start, end) = if end - start < 2 { (start.saturating_sub(1), (end + 1).min(round.len() - 1)) } else { (start, end) };
+    let (start, end) = if end - start < 2 {
+        (start.saturating_sub(1), (end + 1).min(round.len() - 1))
+    } else {
+        (start, end)
+    };
     let inside = &round[start..=end];
     let ticks = if inside.len() <= 6 {
         inside.to_vec()
     } else {
-        round.iter().step_by(3).filter(|value| inside.contains(value)).copied().collect()
+        round
+            .iter()
+            .step_by(3)
+            .filter(|value| inside.contains(value))
+            .copied()
+            .collect()
     };
     (inside[0]..inside[inside.len() - 1], ticks)
 }
 
 /// The time axis, in UTC.
+#[derive(Clone)]
 struct TimeAxis {
     start: f64,
     end: f64,
@@ -186,15 +219,43 @@ struct TimeAxis {
 impl TimeAxis {
     /// Distances of ticks that read well.
     const STEPS_SECS: [i64; 22] = [
-        1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200,
-        DAY_SECS, 2 * DAY_SECS, 7 * DAY_SECS, 28 * DAY_SECS, 91 * DAY_SECS,
+        1,
+        2,
+        5,
+        10,
+        15,
+        30,
+        60,
+        120,
+        300,
+        600,
+        900,
+        1_800,
+        3_600,
+        7_200,
+        10_800,
+        21_600,
+        43_200,
+        DAY_SECS,
+        2 * DAY_SECS,
+        7 * DAY_SECS,
+        28 * DAY_SECS,
+        91 * DAY_SECS,
     ];
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "seconds of this era fit both ways")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "seconds of this era fit both ways"
+    )]
     fn of(instants: impl Iterator<Item = f64>, max_ticks: i64) -> Self {
         let (first, last) = bounds(instants);
         // Room at both ends; for a single run as well.
-        let room = ((last - first) * 0.04).max(2.0);
+        let room = if last > first {
+            ((last - first) * 0.04).max(0.5)
+        } else {
+            30.0
+        };
         let (start, end) = (first - room, last + room);
         let span_secs = (end - start).ceil() as i64;
         let step_secs = Self::STEPS_SECS
@@ -204,15 +265,25 @@ impl TimeAxis {
         let first_tick = (start / step_secs as f64).ceil() as i64;
         let last_tick = (end / step_secs as f64).floor() as i64;
         let ticks = (first_tick..=last_tick).map(|tick| (tick * step_secs) as f64).collect();
-        Self { start, end, step_secs, ticks }
+        Self {
+            start,
+            end,
+            step_secs,
+            ticks,
+        }
     }
 
+    /// Whether all of it is one day, so that the title can name that day.
     fn is_one_day(&self) -> bool {
         instant(self.start).date_naive() == instant(self.end).date_naive()
     }
 
     fn title(&self) -> String {
-        if self.is_one_day() { format!("{} (UTC)", instant(self.start).format("%Y-%m-%d")) } else { "Time (UTC)".to_owned() }
+        if self.is_one_day() {
+            format!("{} (UTC)", instant(self.start).format("%Y-%m-%d"))
+        } else {
+            "Time (UTC)".to_owned()
+        }
     }
 
     fn label(&self, at: f64) -> String {
@@ -226,6 +297,25 @@ impl TimeAxis {
     }
 }
 
+impl Ranged for TimeAxis {
+    type FormatOption = DefaultFormatting;
+    type ValueType = f64;
+
+    #[expect(clippy::cast_possible_truncation, reason = "pixels are few")]
+    fn map(&self, at: &f64, (left, right): (i32, i32)) -> i32 {
+        let share = (at - self.start) / (self.end - self.start);
+        left + (share * f64::from(right - left)).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
+        self.ticks.clone()
+    }
+
+    fn range(&self) -> std::ops::Range<f64> {
+        self.start..self.end
+    }
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "whole seconds of this era")]
 fn instant(at: f64) -> DateTime<Utc> {
     DateTime::from_timestamp(at.floor() as i64, 0).unwrap_or_default()
@@ -233,7 +323,9 @@ fn instant(at: f64) -> DateTime<Utc> {
 
 /// The smallest and the largest.
 fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), value| (min.min(value), max.max(value)))
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), value| {
+        (min.min(value), max.max(value))
+    })
 }
 
 #[cfg(test)]
@@ -248,7 +340,9 @@ mod tests {
 
     /// How many elements of a tag are painted so.
     fn count(svg: &str, tag: &str, class: &str) -> usize {
-        svg.lines().filter(|line| line.starts_with(&format!("<{tag} ")) && line.contains(&format!("class=\"{class}\""))).count()
+        svg.lines()
+            .filter(|line| line.starts_with(&format!("<{tag} ")) && line.contains(&format!("class=\"{class}\"")))
+            .count()
     }
 
     #[test]
@@ -274,7 +368,10 @@ mod tests {
 
     #[test]
     fn the_colors_are_left_to_the_style_sheet() {
-        let chart = drawn(&[run_at(TestType::Light, 3.0, 0, false), run_at(TestType::Heavy, 300.0, 9, true)]);
+        let chart = drawn(&[
+            run_at(TestType::Light, 3.0, 0, false),
+            run_at(TestType::Heavy, 300.0, 9, true),
+        ]);
         assert!(!chart.wide_svg.contains("\"#"), "{}", chart.wide_svg);
     }
 
@@ -311,6 +408,9 @@ mod tests {
             }
         }
         let axis = TimeAxis::of([1_790_000_000.0, 1_790_000_600.0].into_iter(), 6);
-        assert_eq!((axis.title().as_str(), axis.label(1_790_000_040.0).as_str()), ("2026-09-21 (UTC)", "14:14"));
+        assert_eq!(
+            (axis.title().as_str(), axis.label(1_790_000_040.0).as_str()),
+            ("2026-09-21 (UTC)", "14:14")
+        );
     }
 }

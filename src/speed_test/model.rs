@@ -165,7 +165,11 @@ impl SpeedTest {
     /// How it ended.
     #[must_use]
     pub const fn status(&self) -> RunStatus {
-        if self.failure.is_some() { RunStatus::Failed } else { RunStatus::Succeeded }
+        if self.failure.is_some() {
+            RunStatus::Failed
+        } else {
+            RunStatus::Succeeded
+        }
     }
 }
 
@@ -183,7 +187,11 @@ pub struct HistoryQuery {
 impl Default for HistoryQuery {
     /// All runs, newest first.
     fn default() -> Self {
-        Self { test_type: None, status: None, page: 1 }
+        Self {
+            test_type: None,
+            status: None,
+            page: 1,
+        }
     }
 }
 
@@ -194,7 +202,10 @@ impl HistoryQuery {
         Self {
             test_type: get("type").and_then(|word| TestType::from_word(&word)),
             status: get("status").and_then(|word| RunStatus::from_word(&word)),
-            page: get("page").and_then(|page| page.parse().ok()).filter(|page| *page > 0).unwrap_or(1),
+            page: get("page")
+                .and_then(|page| page.parse().ok())
+                .filter(|page| *page > 0)
+                .unwrap_or(1),
         }
     }
 
@@ -211,7 +222,11 @@ impl HistoryQuery {
         if self.page > 1 {
             pairs.push(format!("page={}", self.page));
         }
-        if pairs.is_empty() { "/speed-test".to_owned() } else { format!("/speed-test?{}", pairs.join("&")) }
+        if pairs.is_empty() {
+            "/speed-test".to_owned()
+        } else {
+            format!("/speed-test?{}", pairs.join("&"))
+        }
     }
 
     /// Whether it leaves any run out.
@@ -260,7 +275,11 @@ impl Spread {
     pub fn of(mut latencies_ms: Vec<f64>) -> Option<Self> {
         latencies_ms.sort_by(f64::total_cmp);
         let p50_ms = *latencies_ms.get(latencies_ms.len().div_ceil(2).saturating_sub(1))?;
-        Some(Self { p50_ms, min_ms: *latencies_ms.first()?, max_ms: *latencies_ms.last()? })
+        Some(Self {
+            p50_ms,
+            min_ms: *latencies_ms.first()?,
+            max_ms: *latencies_ms.last()?,
+        })
     }
 }
 
@@ -270,8 +289,10 @@ pub fn summarize(runs: &[SpeedTest]) -> Vec<Summary> {
     TestType::ALL
         .into_iter()
         .filter_map(|test_type| {
-            let (succeeded, failed): (Vec<_>, Vec<_>) =
-                runs.iter().filter(|run| run.test_type == test_type).partition(|run| run.failure.is_none());
+            let (succeeded, failed): (Vec<_>, Vec<_>) = runs
+                .iter()
+                .filter(|run| run.test_type == test_type)
+                .partition(|run| run.failure.is_none());
             if succeeded.is_empty() && failed.is_empty() {
                 return None;
             }
@@ -279,7 +300,13 @@ pub fn summarize(runs: &[SpeedTest]) -> Vec<Summary> {
                 test_type,
                 succeeded: u32::try_from(succeeded.len()).unwrap_or(u32::MAX),
                 failed: u32::try_from(failed.len()).unwrap_or(u32::MAX),
-                spread: Spread::of(succeeded.iter().map(|run| run.latency_ms).collect()),
+                spread: Spread::of(
+                    succeeded
+                        .iter()
+                        .map(|run| run.latency_ms)
+                        .filter(|ms| ms.is_finite())
+                        .collect(),
+                ),
             })
         })
         .collect()
@@ -360,8 +387,10 @@ pub(crate) mod tests {
             query_ms: None,
             model: None,
             record_count: None,
-            failure: failed
-                .then(|| Failure { code: ErrorCode::OdooUnreachable, message: "Odoo did not answer.".into() }),
+            failure: failed.then(|| Failure {
+                code: ErrorCode::OdooUnreachable,
+                message: "Odoo did not answer.".into(),
+            }),
             details: None,
             tested_at: DateTime::from_timestamp(1_790_000_000 + secs, 0).expect("an instant"),
         }
@@ -378,16 +407,30 @@ pub(crate) mod tests {
     fn a_query_survives_the_way_through_the_address() {
         for (query, href) in [
             (HistoryQuery::default(), "/speed-test"),
-            (HistoryQuery { page: 3, ..HistoryQuery::default() }, "/speed-test?page=3"),
             (
-                HistoryQuery { test_type: Some(TestType::Heavy), status: Some(RunStatus::Failed), page: 2 },
+                HistoryQuery {
+                    page: 3,
+                    ..HistoryQuery::default()
+                },
+                "/speed-test?page=3",
+            ),
+            (
+                HistoryQuery {
+                    test_type: Some(TestType::Heavy),
+                    status: Some(RunStatus::Failed),
+                    page: 2,
+                },
                 "/speed-test?type=heavy&status=failed&page=2",
             ),
         ] {
             assert_eq!(query.href(), href);
             let (_, search) = href.split_once('?').unwrap_or((href, ""));
             let read = HistoryQuery::from_params(|name| {
-                search.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+                search
+                    .split('&')
+                    .filter_map(|pair| pair.split_once('='))
+                    .find(|(key, _)| *key == name)
+                    .map(|(_, value)| value.to_owned())
             });
             assert_eq!(read, query);
         }
@@ -396,8 +439,22 @@ pub(crate) mod tests {
     #[test]
     fn the_median_is_one_of_the_values() {
         assert_eq!(Spread::of(vec![]), None);
-        assert_eq!(Spread::of(vec![7.0]), Some(Spread { p50_ms: 7.0, min_ms: 7.0, max_ms: 7.0 }));
-        assert_eq!(Spread::of(vec![9.0, 1.0, 5.0, 3.0]), Some(Spread { p50_ms: 3.0, min_ms: 1.0, max_ms: 9.0 }));
+        assert_eq!(
+            Spread::of(vec![7.0]),
+            Some(Spread {
+                p50_ms: 7.0,
+                min_ms: 7.0,
+                max_ms: 7.0
+            })
+        );
+        assert_eq!(
+            Spread::of(vec![9.0, 1.0, 5.0, 3.0]),
+            Some(Spread {
+                p50_ms: 3.0,
+                min_ms: 1.0,
+                max_ms: 9.0
+            })
+        );
         assert_eq!(Spread::of(vec![9.0, 1.0, 5.0]).map(|spread| spread.p50_ms), Some(5.0));
     }
 

@@ -56,7 +56,17 @@ const SALES_ORDERS: Reading = Reading {
 const CONTACTS: Reading = Reading {
     model: "res.partner",
     nouns: ["contact", "contacts"],
-    fields: &["name", "email", "phone", "street", "city", "zip", "country_id", "is_company", "create_date"],
+    fields: &[
+        "name",
+        "email",
+        "phone",
+        "street",
+        "city",
+        "zip",
+        "country_id",
+        "is_company",
+        "create_date",
+    ],
     order: "id desc",
 };
 
@@ -96,7 +106,10 @@ async fn run_locked(pool: &PgPool, odoo: &Odoo, test_type: TestType) -> Result<S
     // The lock is the transaction's: it goes with it, however this ends.
     let mut transaction = pool.begin().await?;
     if !store::try_lock(&mut transaction, &target).await? {
-        return Err(AppError::new(ErrorCode::Conflict, "A test is running already. Wait for its result."));
+        return Err(AppError::new(
+            ErrorCode::Conflict,
+            "A test is running already. Wait for its result.",
+        ));
     }
     let run = measure(odoo, test_type, DEADLINE).await;
     tracing::info!(
@@ -136,7 +149,13 @@ async fn measure(odoo: &Odoo, test_type: TestType, deadline: Duration) -> SpeedT
         Ok(Err(error)) => (millis(began.elapsed()), Some(failure_of(error))),
         Err(_) => {
             let message = format!("The test was stopped: no result within {} seconds.", deadline.as_secs());
-            (millis(began.elapsed()), Some(Failure { code: ErrorCode::OdooTimeout, message }))
+            (
+                millis(began.elapsed()),
+                Some(Failure {
+                    code: ErrorCode::OdooTimeout,
+                    message,
+                }),
+            )
         }
     };
     SpeedTest {
@@ -160,7 +179,12 @@ async fn light(odoo: &Odoo, sample: &mut Sample) -> Result<f64> {
     let version = odoo.version().await?;
     let latency_ms = millis(began.elapsed());
     // Foreign text: short, and nothing that the database would refuse.
-    let name: String = version.server_version.chars().filter(|char| !char.is_control()).take(VERSION_MAX_CHARS).collect();
+    let name: String = version
+        .server_version
+        .chars()
+        .filter(|char| !char.is_control())
+        .take(VERSION_MAX_CHARS)
+        .collect();
     sample.details = Some(format!("Odoo {name}"));
     Ok(latency_ms)
 }
@@ -184,7 +208,11 @@ async fn heavy(odoo: &Odoo, sample: &mut Sample) -> Result<f64> {
     };
     let query_ms = sample.query_ms.unwrap_or_default();
     let counted = reading.counted(sample.record_count.unwrap_or_default());
-    let times = format!("authenticate {} \u{b7} query {}", format_ms(authenticate_ms), format_ms(query_ms));
+    let times = format!(
+        "authenticate {} \u{b7} query {}",
+        format_ms(authenticate_ms),
+        format_ms(query_ms)
+    );
     sample.details = Some(if note {
         let were = if sample.record_count == Some(1) { "was" } else { "were" };
         format!("Sales is not installed in this Odoo: {counted} {were} read instead. {times}")
@@ -199,7 +227,12 @@ async fn read(odoo: &Odoo, reading: &Reading, sample: &mut Sample) -> Result<()>
     let args = to_raw_value(&json!([[]])).map_err(AppError::internal)?;
     let kwargs = json!({ "fields": reading.fields, "limit": HEAVY_RECORDS, "order": reading.order });
     let kwargs = to_raw_value(&kwargs).map_err(AppError::internal)?;
-    let call = Call { model: reading.model, method: "search_read", args: &args, kwargs: &kwargs };
+    let call = Call {
+        model: reading.model,
+        method: "search_read",
+        args: &args,
+        kwargs: &kwargs,
+    };
     sample.model = Some(reading.model);
     let began = Instant::now();
     let answer = odoo.execute(call).await?;
@@ -213,14 +246,22 @@ fn count_records(data: &[u8]) -> Result<i32> {
     serde_json::from_slice::<Vec<&RawValue>>(data)
         .ok()
         .and_then(|records| i32::try_from(records.len()).ok())
-        .ok_or_else(|| AppError::new(ErrorCode::OdooError, "Odoo answered the query with something that is no list of records."))
+        .ok_or_else(|| {
+            AppError::new(
+                ErrorCode::OdooError,
+                "Odoo answered the query with something that is no list of records.",
+            )
+        })
 }
 
 fn failure_of(error: AppError) -> Failure {
     if let Some(cause) = error.cause() {
         tracing::warn!(code = error.code.as_str(), cause, "speed test failed");
     }
-    Failure { code: error.code, message: error.message.into_owned() }
+    Failure {
+        code: error.code,
+        message: error.message.into_owned(),
+    }
 }
 
 fn millis(elapsed: Duration) -> f64 {
@@ -233,7 +274,9 @@ fn millis(elapsed: Duration) -> f64 {
 /// `unavailable`, `internal`.
 pub async fn history(pool: &PgPool, target: String, query: &HistoryQuery) -> Result<HistoryPage> {
     let found = store::count(pool, query).await?;
-    let pages = u32::try_from(found.div_ceil(u64::from(RUNS_PER_PAGE))).unwrap_or(u32::MAX).max(1);
+    let pages = u32::try_from(found.div_ceil(u64::from(RUNS_PER_PAGE)))
+        .unwrap_or(u32::MAX)
+        .max(1);
     let page = query.page.clamp(1, pages);
     let charted = store::newest(pool, query, CHART_RUNS).await?;
     let summaries = summarize(&charted);

@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 
-use crate::error::{AppError, Result};
+use crate::error::Result;
 use crate::speed_test::model::{HistoryPage, HistoryQuery, SpeedTest};
 
 /// Runs a test (`light` or `heavy`) and keeps it. An Odoo that fails is a run

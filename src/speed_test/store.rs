@@ -156,6 +156,8 @@ pub(super) async fn last(pool: &PgPool, target: &str, test_type: TestType) -> Re
         }
     }
     let succeeded_at = last.succeeded.as_ref().map(|run| run.tested_at);
-    last.failed_since = last.failed_since.filter(|run| succeeded_at.is_none_or(|at| run.tested_at > at));
+    last.failed_since = last
+        .failed_since
+        .filter(|run| succeeded_at.is_none_or(|at| run.tested_at > at));
     Ok(last)
 }
