@@ -121,7 +121,11 @@ impl Draft {
 
 fn required<'a>(field: &str, text: &'a str, example: &str) -> Result<&'a str, String> {
     let text = text.trim();
-    if text.is_empty() { Err(format!("{field} is empty. Write one, such as {example}.")) } else { Ok(text) }
+    if text.is_empty() {
+        Err(format!("{field} is empty. Write one, such as {example}."))
+    } else {
+        Ok(text)
+    }
 }
 
 fn json(field: &str, text: &str, first: char, shape: &str) -> Result<Option<Box<RawValue>>, String> {
@@ -132,9 +136,17 @@ fn json(field: &str, text: &str, first: char, shape: &str) -> Result<Option<Box<
     let value: Box<RawValue> = serde_json::from_str(text).map_err(|error| {
         let sentence = error.to_string();
         let what = sentence.split(" at line ").next().unwrap_or_default().to_owned();
-        format!("{field} is not JSON: line {}, column {}: {what}.", error.line(), error.column())
+        format!(
+            "{field} is not JSON: line {}, column {}: {what}.",
+            error.line(),
+            error.column()
+        )
     })?;
-    if value.get().starts_with(first) { Ok(Some(value)) } else { Err(format!("{field} must be {shape}.")) }
+    if value.get().starts_with(first) {
+        Ok(Some(value))
+    } else {
+        Err(format!("{field} must be {shape}."))
+    }
 }
 
 /// Takes a key as it was pasted.
@@ -173,7 +185,13 @@ impl Reply {
         struct Failure {
             code: ErrorCode,
         }
-        (self.status >= 400).then(|| serde_json::from_str::<Failure>(&self.body).ok().map(|failure| failure.code)).flatten()
+        (self.status >= 400)
+            .then(|| {
+                serde_json::from_str::<Failure>(&self.body)
+                    .ok()
+                    .map(|failure| failure.code)
+            })
+            .flatten()
     }
 
     /// The text to show, and whether something was left out at its end.
@@ -182,7 +200,10 @@ impl Reply {
         if self.body.len() <= PRETTY_MAX_BYTES {
             (pretty(&self.body), false)
         } else {
-            let end = (0..=SHORTENED_BYTES).rev().find(|at| self.body.is_char_boundary(*at)).unwrap_or(0);
+            let end = (0..=SHORTENED_BYTES)
+                .rev()
+                .find(|at| self.body.is_char_boundary(*at))
+                .unwrap_or(0);
             (self.body[..end].to_owned(), true)
         }
     }
@@ -249,15 +270,25 @@ mod tests {
     use super::*;
 
     fn draft(args: &str, kwargs: &str) -> Draft {
-        Draft { model: " res.partner ".into(), method: "search_count".into(), args: args.into(), kwargs: kwargs.into() }
+        Draft {
+            model: " res.partner ".into(),
+            method: "search_count".into(),
+            args: args.into(),
+            kwargs: kwargs.into(),
+        }
     }
 
     #[test]
     fn a_body_holds_numbers_as_they_were_typed_and_leaves_out_what_is_empty() {
-        assert_eq!(draft("", " \n").body().as_deref(), Ok(r#"{"model":"res.partner","method":"search_count"}"#));
+        assert_eq!(
+            draft("", " \n").body().as_deref(),
+            Ok(r#"{"model":"res.partner","method":"search_count"}"#)
+        );
         assert_eq!(
             draft(" [[12345678901234567890123, 1.50]] ", "{}").body().as_deref(),
-            Ok(r#"{"model":"res.partner","method":"search_count","args":[[12345678901234567890123, 1.50]],"kwargs":{}}"#)
+            Ok(
+                r#"{"model":"res.partner","method":"search_count","args":[[12345678901234567890123, 1.50]],"kwargs":{}}"#
+            )
         );
     }
 
@@ -271,10 +302,22 @@ mod tests {
 
     #[test]
     fn json_of_the_wrong_shape_is_refused_with_an_example() {
-        assert_eq!(draft("{}", "").body(), Err("Args must be a JSON array, such as [[]].".into()));
-        assert_eq!(draft("", "[]").body(), Err("Kwargs must be a JSON object, such as {\"limit\": 5}.".into()));
-        let nameless = Draft { method: "read".into(), ..Draft::default() };
-        assert_eq!(nameless.body(), Err("Model is empty. Write one, such as sale.order.".into()));
+        assert_eq!(
+            draft("{}", "").body(),
+            Err("Args must be a JSON array, such as [[]].".into())
+        );
+        assert_eq!(
+            draft("", "[]").body(),
+            Err("Kwargs must be a JSON object, such as {\"limit\": 5}.".into())
+        );
+        let nameless = Draft {
+            method: "read".into(),
+            ..Draft::default()
+        };
+        assert_eq!(
+            nameless.body(),
+            Err("Model is empty. Write one, such as sale.order.".into())
+        );
     }
 
     #[test]
@@ -299,15 +342,28 @@ mod tests {
 
     #[test]
     fn a_huge_answer_is_shortened_between_characters() {
-        let reply = Reply { status: 200, elapsed_ms: 1.0, headers: vec![], body: format!("x{}", "é".repeat(PRETTY_MAX_BYTES)) };
+        let reply = Reply {
+            status: 200,
+            elapsed_ms: 1.0,
+            headers: vec![],
+            body: format!("x{}", "é".repeat(PRETTY_MAX_BYTES)),
+        };
         let (shown, shortened) = reply.shown();
         assert!(shortened && shown.len() <= SHORTENED_BYTES && shown.len() + 2 > SHORTENED_BYTES);
     }
 
     #[test]
     fn a_failure_is_known_by_its_code_and_a_strange_answer_is_not() {
-        let reply = |status, body: &str| Reply { status, elapsed_ms: 1.0, headers: vec![], body: body.into() };
-        assert_eq!(reply(401, r#"{"code":"unauthenticated"}"#).code(), Some(ErrorCode::Unauthenticated));
+        let reply = |status, body: &str| Reply {
+            status,
+            elapsed_ms: 1.0,
+            headers: vec![],
+            body: body.into(),
+        };
+        assert_eq!(
+            reply(401, r#"{"code":"unauthenticated"}"#).code(),
+            Some(ErrorCode::Unauthenticated)
+        );
         assert_eq!(reply(200, r#"{"code":"unauthenticated"}"#).code(), None);
         assert_eq!(reply(502, "<html>Bad Gateway</html>").code(), None);
     }

@@ -28,8 +28,15 @@ pub fn endpoints(document: &Value) -> Vec<Endpoint> {
 /// The body's fields. A JSON object has no order of its own, so the required
 /// ones come first, as the list of them has them.
 fn rows(document: &Value, operation: &Value) -> Vec<ReferenceRow> {
-    let schema = resolved(document, &operation["requestBody"]["content"]["application/json"]["schema"]);
-    let place = |name: &str| schema["required"].as_array().and_then(|names| names.iter().position(|it| it == name));
+    let schema = resolved(
+        document,
+        &operation["requestBody"]["content"]["application/json"]["schema"],
+    );
+    let place = |name: &str| {
+        schema["required"]
+            .as_array()
+            .and_then(|names| names.iter().position(|it| it == name))
+    };
     let mut rows: Vec<_> = members(&schema["properties"])
         .map(|(name, field)| ReferenceRow {
             name: name.clone(),
@@ -63,13 +70,29 @@ mod tests {
     #[test]
     fn the_reference_names_every_field_of_a_call_and_whether_it_is_optional() {
         let endpoints = endpoints(&crate::server::openapi::document());
-        let call = endpoints.iter().find(|endpoint| endpoint.path == "/call").expect("/call is described");
+        let call = endpoints
+            .iter()
+            .find(|endpoint| endpoint.path == "/call")
+            .expect("/call is described");
         assert_eq!(call.method, "POST");
-        let rows: Vec<_> = call.rows.iter().map(|row| (row.name.as_str(), row.kind.as_str(), row.required)).collect();
+        let rows: Vec<_> = call
+            .rows
+            .iter()
+            .map(|row| (row.name.as_str(), row.kind.as_str(), row.required))
+            .collect();
         assert_eq!(
             rows,
-            [("model", "string", true), ("method", "string", true), ("args", "array", false), ("kwargs", "object", false)]
+            [
+                ("model", "string", true),
+                ("method", "string", true),
+                ("args", "array", false),
+                ("kwargs", "object", false)
+            ]
         );
-        assert!(call.answers.iter().any(|(status, words)| status == "401" && !words.is_empty()));
+        assert!(
+            call.answers
+                .iter()
+                .any(|(status, words)| status == "401" && !words.is_empty())
+        );
     }
 }

@@ -34,7 +34,10 @@ pub async fn send(body: String, key: String) -> Result<Reply, String> {
         .send()
         .await
         .map_err(|_| "No answer came: the bridge can't be reached. Check your connection and try again.".to_owned())?;
-    let body = response.text().await.map_err(|_| "The answer broke off on its way. Try again.".to_owned())?;
+    let body = response
+        .text()
+        .await
+        .map_err(|_| "The answer broke off on its way. Try again.".to_owned())?;
     Ok(Reply {
         status: response.status(),
         elapsed_ms: now_ms() - started_ms,
@@ -45,5 +48,7 @@ pub async fn send(body: String, key: String) -> Result<Reply, String> {
 
 /// Milliseconds since the page was opened, to a fraction.
 fn now_ms() -> f64 {
-    web_sys::window().and_then(|window| window.performance()).map_or(0.0, |performance| performance.now())
+    web_sys::window()
+        .and_then(|window| window.performance())
+        .map_or(0.0, |performance| performance.now())
 }

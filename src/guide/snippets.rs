@@ -97,9 +97,12 @@ fn colored() -> &'static Colored {
 /// The text as HTML with a class for each kind of token; plain if the
 /// highlighter fails, for colors are no reason to show no code.
 fn color(syntaxes: &SyntaxSet, language: Language, text: &str) -> String {
-    let syntax = syntaxes.find_syntax_by_extension(language.extension()).unwrap_or_else(|| syntaxes.find_syntax_plain_text());
+    let syntax = syntaxes
+        .find_syntax_by_extension(language.extension())
+        .unwrap_or_else(|| syntaxes.find_syntax_plain_text());
     let text = text.trim_end();
-    let mut generator = ClassedHTMLGenerator::new_with_class_style(syntax, syntaxes, ClassStyle::SpacedPrefixed { prefix: "hl-" });
+    let mut generator =
+        ClassedHTMLGenerator::new_with_class_style(syntax, syntaxes, ClassStyle::SpacedPrefixed { prefix: "hl-" });
     for line in LinesWithEndings::from(text) {
         if generator.parse_html_for_line_which_includes_newline(line).is_err() {
             return escape(text);
@@ -128,21 +131,41 @@ pub fn snippets(origin: &str) -> Vec<Snippet> {
 /// none and a copy should work.
 #[must_use]
 pub fn request_body() -> Code {
-    let without_comments: Vec<_> =
-        REQUEST_BODY.lines().map(|line| line.split("//").next().unwrap_or_default().trim_end()).collect();
-    named("request-body", Code { text: without_comments.join("\n"), html: colored().request_body.clone() })
+    let without_comments: Vec<_> = REQUEST_BODY
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default().trim_end())
+        .collect();
+    named(
+        "request-body",
+        Code {
+            text: without_comments.join("\n"),
+            html: colored().request_body.clone(),
+        },
+    )
 }
 
 /// An answer when all went well.
 #[must_use]
 pub fn success() -> Code {
-    named("success", Code { text: SUCCESS.trim_end().to_owned(), html: colored().success.clone() })
+    named(
+        "success",
+        Code {
+            text: SUCCESS.trim_end().to_owned(),
+            html: colored().success.clone(),
+        },
+    )
 }
 
 /// An answer when it did not.
 #[must_use]
 pub fn failure() -> Code {
-    named("failure", Code { text: FAILURE.trim_end().to_owned(), html: colored().failure.clone() })
+    named(
+        "failure",
+        Code {
+            text: FAILURE.trim_end().to_owned(),
+            html: colored().failure.clone(),
+        },
+    )
 }
 
 /// `origin` if it is made of what an address is made of. It may be taken from a
@@ -151,21 +174,37 @@ pub fn failure() -> Code {
 #[must_use]
 pub fn usable_origin(origin: &str) -> &str {
     let sane = |byte: u8| byte.is_ascii_alphanumeric() || b".:-_~/[]".contains(&byte);
-    let address = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-    if address.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(sane)) { origin } else { NO_ORIGIN }
+    let address = origin
+        .strip_prefix("https://")
+        .or_else(|| origin.strip_prefix("http://"));
+    if address.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(sane)) {
+        origin
+    } else {
+        NO_ORIGIN
+    }
 }
 
 fn fill(text: &str, html: &str, origin: &str) -> Code {
-    Code { text: text.trim_end().replace(ORIGIN, origin), html: html.replace(ORIGIN, &escape(origin)) }
+    Code {
+        text: text.trim_end().replace(ORIGIN, origin),
+        html: html.replace(ORIGIN, &escape(origin)),
+    }
 }
 
 /// Gives the text a stable name in the page, for links and tests.
 fn named(id: &str, code: Code) -> Code {
-    Code { html: format!("<span data-testid=\"snippet-{id}\">{}</span>", code.html), ..code }
+    Code {
+        html: format!("<span data-testid=\"snippet-{id}\">{}</span>", code.html),
+        ..code
+    }
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 #[cfg(test)]
@@ -181,7 +220,13 @@ mod tests {
             rest = after.split_once('>').map_or("", |(_, after)| after);
         }
         text.push_str(rest);
-        for (escaped, char) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")] {
+        for (escaped, char) in [
+            ("&lt;", "<"),
+            ("&gt;", ">"),
+            ("&quot;", "\""),
+            ("&#39;", "'"),
+            ("&amp;", "&"),
+        ] {
             text = text.replace(escaped, char);
         }
         text
@@ -191,7 +236,11 @@ mod tests {
     fn what_is_shown_is_what_is_copied() {
         for snippet in snippets("https://bridge.example.com") {
             assert_eq!(text_of(&snippet.code.html), snippet.code.text, "{}", snippet.id);
-            assert!(snippet.code.html.contains("class=\"hl-"), "{} has no colors", snippet.id);
+            assert!(
+                snippet.code.html.contains("class=\"hl-"),
+                "{} has no colors",
+                snippet.id
+            );
             assert!(!snippet.code.text.contains(ORIGIN), "{} has its address", snippet.id);
         }
         for code in [success(), failure()] {
@@ -212,10 +261,24 @@ mod tests {
 
     #[test]
     fn an_address_that_is_none_never_gets_into_code() {
-        for good in ["http://127.0.0.1:3000", "https://bridge.example.com", "http://[::1]:3000", "https://example.com/odoo-bridge"] {
+        for good in [
+            "http://127.0.0.1:3000",
+            "https://bridge.example.com",
+            "http://[::1]:3000",
+            "https://example.com/odoo-bridge",
+        ] {
             assert_eq!(usable_origin(good), good);
         }
-        for hostile in ["http://x$(id)", "http://x;id", "http://x\"+y", "http://<b>", "http://x y", "http://", "javascript:x", "http://x'"] {
+        for hostile in [
+            "http://x$(id)",
+            "http://x;id",
+            "http://x\"+y",
+            "http://<b>",
+            "http://x y",
+            "http://",
+            "javascript:x",
+            "http://x'",
+        ] {
             assert_eq!(usable_origin(hostile), NO_ORIGIN);
         }
     }
