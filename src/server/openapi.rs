@@ -87,7 +87,10 @@ fn call() -> Value {
 
 /// The answer for all codes of one status.
 fn failures(status: u16, codes: &[ErrorCode]) -> Value {
-    let description: Vec<_> = codes.iter().map(|code| format!("{code}: {}", code.explanation())).collect();
+    let description: Vec<_> = codes
+        .iter()
+        .map(|code| format!("{code}: {}", code.explanation()))
+        .collect();
     let mut headers = json!({ "x-request-id": { "$ref": "#/components/headers/RequestId" } });
     match status {
         401 => headers["WWW-Authenticate"] = json!({ "$ref": "#/components/headers/WwwAuthenticate" }),
@@ -105,8 +108,10 @@ fn failures(status: u16, codes: &[ErrorCode]) -> Value {
 }
 
 fn health(id: &str, summary: &str, answers: &[(&str, &str)]) -> Value {
-    let responses: Map<_, _> =
-        answers.iter().map(|(status, words)| ((*status).to_owned(), json!({ "description": words }))).collect();
+    let responses: Map<_, _> = answers
+        .iter()
+        .map(|(status, words)| ((*status).to_owned(), json!({ "description": words })))
+        .collect();
     json!({ "operationId": id, "summary": summary, "security": [], "responses": responses })
 }
 
@@ -193,7 +198,9 @@ mod tests {
     #[test]
     fn each_code_is_described_once_and_under_its_own_status() {
         let document = document();
-        let responses = document["paths"]["/call"]["post"]["responses"].as_object().expect("responses");
+        let responses = document["paths"]["/call"]["post"]["responses"]
+            .as_object()
+            .expect("responses");
         let mut seen = BTreeSet::new();
         for (status, response) in responses.iter().filter(|(status, _)| *status != "200") {
             let codes = &response["content"]["application/json"]["schema"]["allOf"][1]["properties"]["code"]["enum"];
