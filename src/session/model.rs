@@ -19,8 +19,7 @@ pub const TOO_MANY_ATTEMPTS: &str = "Too many attempts failed. Wait a little bef
 /// What was given as the present password is not it.
 pub const WRONG_OLD_PASSWORD: &str = "The present password is wrong. Nothing was changed.";
 /// The set-up token does not match.
-pub const WRONG_SETUP_TOKEN: &str =
-    "The set-up token is wrong. Copy it from the terminal in which the bridge was started; a new start makes a new one.";
+pub const WRONG_SETUP_TOKEN: &str = "The set-up token is wrong. Copy it from the terminal in which the bridge was started; a new start makes a new one.";
 /// Somebody was faster.
 pub const ALREADY_SET_UP: &str = "This bridge is set up already. Sign in with the account that was made.";
 /// An address that can't be one.
@@ -28,7 +27,8 @@ pub const NOT_AN_EMAIL: &str = "This is not an email address. It looks like name
 /// There is an account of this address.
 pub const EMAIL_TAKEN: &str = "There is an account with this email already.";
 /// Fewer characters than [`PASSWORD_MIN_CHARS`].
-pub const PASSWORD_TOO_SHORT: &str = "The password is too short: 12 characters at least. Several words make a good one.";
+pub const PASSWORD_TOO_SHORT: &str =
+    "The password is too short: 12 characters at least. Several words make a good one.";
 /// More characters than [`PASSWORD_MAX_CHARS`].
 pub const PASSWORD_TOO_LONG: &str = "The password is too long: 128 characters at most.";
 /// The new password is the old one.
@@ -101,7 +101,11 @@ pub fn local_path(next: &str) -> &str {
     let own = next.starts_with('/') && !next.starts_with("//");
     let path = next.split(['?', '#']).next().unwrap_or_default();
     let page = !["/login", "/setup", "/"].contains(&path) && !path.starts_with("/api/");
-    if plain && own && page && next.len() <= 2_000 { next } else { HOME }
+    if plain && own && page && next.len() <= 2_000 {
+        next
+    } else {
+        HOME
+    }
 }
 
 #[cfg(test)]
@@ -111,8 +115,20 @@ mod tests {
     #[test]
     fn nobody_is_sent_to_another_site() {
         for wrong in [
-            "https://evil.example", "//evil.example", "/\\evil.example", "\\/evil.example", "/\t/evil.example",
-            "javascript:alert(1)", "", "keys", "/ä", "/a\r\nSet-Cookie: x=y", "/login?next=/keys", "/setup", "/api/sign_out", "/",
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "\\/evil.example",
+            "/\t/evil.example",
+            "javascript:alert(1)",
+            "",
+            "keys",
+            "/ä",
+            "/a\r\nSet-Cookie: x=y",
+            "/login?next=/keys",
+            "/setup",
+            "/api/sign_out",
+            "/",
         ] {
             assert_eq!(local_path(wrong), HOME, "{wrong:?}");
         }

@@ -24,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Checked in place of the hash of an account that does not exist, so that its
 /// absence takes as long. Nobody knows a password for it, and none would help.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$tTBGPAqjXSn1Nr7wbm8pLw$Dx1ZQxC7wS0pQ0m1pQm0lq3o5Xx6oU1m0mJr4c2hJ9E";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$tTBGPAqjXSn1Nr7wbm8pLw$Dx1ZQxC7wS0pQ0m1pQm0lq3o5Xx6oU1m0mJr4c2hJ9E";
 
 /// A password that may be set: 12 to 128 characters of any kind, blanks and all.
 pub struct NewPassword(SecretString);
@@ -65,7 +66,9 @@ impl PasswordHash {
 /// `overloaded` if too many others wait.
 pub async fn hash(password: NewPassword) -> Result<PasswordHash> {
     in_turn(move || {
-        let hash = hasher()?.hash_password(password.0.expose_secret().as_bytes()).map_err(AppError::internal)?;
+        let hash = hasher()?
+            .hash_password(password.0.expose_secret().as_bytes())
+            .map_err(AppError::internal)?;
         Ok(PasswordHash(hash.to_string().into()))
     })
     .await
@@ -80,7 +83,9 @@ pub async fn verify(password: SecretString, hash: Option<PasswordHash>) -> Resul
     in_turn(move || {
         let stored = hash.as_ref().map_or(NOBODY, PasswordHash::as_stored);
         let stored = argon2::PasswordHash::new(stored).map_err(AppError::internal)?;
-        let fits = hasher()?.verify_password(password.expose_secret().as_bytes(), &stored).is_ok();
+        let fits = hasher()?
+            .verify_password(password.expose_secret().as_bytes(), &stored)
+            .is_ok();
         Ok(fits && hash.is_some())
     })
     .await
@@ -120,17 +125,37 @@ mod tests {
         for fine in ["aaaaaaaaaaaa", "            ", "ääääääääääää", &"x".repeat(128)] {
             assert!(new(fine).is_ok(), "{fine:?}");
         }
-        for wrong in ["", "aaaaaaaaaaa", "äääääääääää", &"x".repeat(129), &"x".repeat(1_000_000)] {
+        for wrong in [
+            "",
+            "aaaaaaaaaaa",
+            "äääääääääää",
+            &"x".repeat(129),
+            &"x".repeat(1_000_000),
+        ] {
             assert!(new(wrong).is_err(), "{} bytes", wrong.len());
         }
     }
 
     #[tokio::test]
     async fn a_password_fits_its_own_hash_only_blanks_and_all() {
-        let stored = hash(new("correct horse battery ").expect("fine")).await.expect("hashed");
-        assert!(stored.as_stored().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", stored.as_stored());
-        assert!(verify("correct horse battery ".into(), Some(stored.clone())).await.expect("checked"));
-        assert!(!verify("correct horse battery".into(), Some(stored)).await.expect("checked"));
+        let stored = hash(new("correct horse battery ").expect("fine"))
+            .await
+            .expect("hashed");
+        assert!(
+            stored.as_stored().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{}",
+            stored.as_stored()
+        );
+        assert!(
+            verify("correct horse battery ".into(), Some(stored.clone()))
+                .await
+                .expect("checked")
+        );
+        assert!(
+            !verify("correct horse battery".into(), Some(stored))
+                .await
+                .expect("checked")
+        );
     }
 
     #[tokio::test]

@@ -1,1 +1,184 @@
-//! What the pages of signing in ask of the server.
+//! What the pages of signing in ask of the server. All take a plain form, so
+//! that they work without JavaScript; then the answer is a redirect.
+
+use leptos::prelude::*;
+
+use crate::error::{AppError, Result};
+use crate::session::model::SignedIn;
+
+/// Whose account this is.
+///
+/// # Errors
+/// `unauthenticated`.
+#[server(prefix = "/api", endpoint = "get_account", input = server_fn::codec::Json)]
+pub async fn get_account() -> Result<SignedIn> {
+    use crate::error::answer;
+    use crate::session::guard::signed_in;
+
+    answer(async { signed_in() }).await
+}
+
+/// Opens a session and says which page to load next: `next` if that is a page
+/// of the dashboard.
+///
+/// # Errors
+/// `unauthenticated`, `rate_limited`, `overloaded`, `unavailable`.
+#[server(prefix = "/api", endpoint = "sign_in")]
+pub async fn sign_in(email: String, password: String, next: String) -> Result<String> {
+    use crate::error::answer;
+    use crate::session::model::local_path;
+
+    answer(async {
+        let (state, parts, now) = server::context()?;
+        let address = server::address(&state, &parts);
+        let session = crate::session::sign_in::sign_in(&state.pool, &email, password.into(), address, now).await?;
+        server::keep(&state, &parts, session).await?;
+        let page = local_path(&next).to_owned();
+        server::lead_form_to(&parts, &page)?;
+        Ok(page)
+    })
+    .await
+}
+
+/// Makes the first account, signs in, and says which page to load next.
+///
+/// # Errors
+/// `unauthenticated` for a wrong token, `conflict` once there is an account,
+/// `invalid_request`, `rate_limited`, `overloaded`, `unavailable`.
+#[server(prefix = "/api", endpoint = "set_up")]
+pub async fn set_up(token: String, email: String, password: String) -> Result<String> {
+    use crate::error::answer;
+    use crate::session::model::HOME;
+
+    answer(async {
+        let (state, parts, now) = server::context()?;
+        let address = server::address(&state, &parts);
+        let session = crate::session::sign_in::set_up(
+            &state.pool,
+            &state.setup_token,
+            &token,
+            &email,
+            password.into(),
+            address,
+            now,
+        )
+        .await?;
+        server::keep(&state, &parts, session).await?;
+        server::lead_form_to(&parts, HOME)?;
+        Ok(HOME.to_owned())
+    })
+    .await
+}
+
+/// Ends the session and goes to the login page.
+///
+/// # Errors
+/// `unauthenticated`, `unavailable`.
+#[server(prefix = "/api", endpoint = "sign_out")]
+pub async fn sign_out() -> Result<()> {
+    use crate::error::answer;
+    use crate::session::guard::current_session;
+
+    answer(async {
+        let (state, parts, _) = server::context()?;
+        crate::session::sign_in::sign_out(&state.pool, &current_session()?).await?;
+        server::forget(&state, &parts)?;
+        leptos_axum::redirect("/login");
+        Ok(())
+    })
+    .await
+}
+
+/// Sets a new password and ends the other sessions.
+///
+/// # Errors
+/// `invalid_request` for a wrong present password or a new one that can't be,
+/// `unauthenticated`, `rate_limited`, `overloaded`, `unavailable`.
+#[server(prefix = "/api", endpoint = "change_password")]
+pub async fn change_password(old_password: String, new_password: String) -> Result<()> {
+    use crate::error::answer;
+    use crate::session::guard::{current_session, signed_in};
+
+    answer(async {
+        let (user, session) = (signed_in()?, current_session()?);
+        let (state, parts, now) = server::context()?;
+        let address = server::address(&state, &parts);
+        crate::session::sign_in::change_password(
+            &state.pool,
+            (&user, &session),
+            old_password.into(),
+            new_password.into(),
+            address,
+            now,
+        )
+        .await?;
+        server::lead_form_to(&parts, "/account?changed=yes")
+    })
+    .await
+}
+
+#[cfg(feature = "ssr")]
+mod server {
+    use std::net::IpAddr;
+
+    use chrono::{DateTime, Utc};
+    use http::request::Parts;
+    use http::{HeaderValue, header};
+    use leptos::prelude::use_context;
+    use leptos_axum::ResponseOptions;
+
+    use super::{AppError, Result};
+    use crate::server::origin::{client_address, is_https};
+    use crate::session::guard::current_session;
+    use crate::session::sign_in::{self, ABSOLUTE, NewSession};
+    use crate::session::token::forget_cookie;
+    use crate::state::{AppState, state};
+
+    /// The state, the request and the time.
+    pub(super) fn context() -> Result<(AppState, Parts, DateTime<Utc>)> {
+        let parts = use_context::<Parts>().ok_or_else(|| AppError::internal("no request in the context"))?;
+        Ok((state()?, parts, Utc::now()))
+    }
+
+    pub(super) fn address(state: &AppState, parts: &Parts) -> IpAddr {
+        client_address(&parts.headers, &parts.extensions, &state.settings)
+    }
+
+    /// Gives the browser its cookie; a session that it had before is over.
+    pub(super) async fn keep(state: &AppState, parts: &Parts, session: NewSession) -> Result<()> {
+        if let Ok(before) = current_session() {
+            sign_in::sign_out(&state.pool, &before).await?;
+        }
+        let https = is_https(&parts.headers, &state.settings);
+        set_cookie(session.token.to_cookie(https, ABSOLUTE.num_seconds())?)
+    }
+
+    /// Takes the browser's cookie away.
+    pub(super) fn forget(state: &AppState, parts: &Parts) -> Result<()> {
+        set_cookie(forget_cookie(is_https(&parts.headers, &state.settings))?)
+    }
+
+    fn set_cookie(cookie: HeaderValue) -> Result<()> {
+        let options =
+            use_context::<ResponseOptions>().ok_or_else(|| AppError::internal("no response in the context"))?;
+        options.append_header(header::SET_COOKIE, cookie);
+        Ok(())
+    }
+
+    /// Where a plain form goes next. A hydrated page goes there by itself.
+    pub(super) fn lead_form_to(parts: &Parts, page: &str) -> Result<()> {
+        let form = parts
+            .headers
+            .get(header::ACCEPT)
+            .is_some_and(|accept| accept.as_bytes().windows(9).any(|part| part == b"text/html"));
+        if form {
+            let options =
+                use_context::<ResponseOptions>().ok_or_else(|| AppError::internal("no response in the context"))?;
+            options.insert_header(
+                header::LOCATION,
+                HeaderValue::from_str(page).map_err(AppError::internal)?,
+            );
+        }
+        Ok(())
+    }
+}

@@ -64,7 +64,9 @@ pub(super) struct Failures {
 impl Failures {
     /// How long it is locked from `now` on, if it is.
     pub(super) fn locked_for(&self, now: DateTime<Utc>) -> Option<Duration> {
-        self.locked_until.map(|end| end - now).filter(|left| *left > Duration::zero())
+        self.locked_until
+            .map(|end| end - now)
+            .filter(|left| *left > Duration::zero())
     }
 
     /// With one more failure at `now`.
@@ -72,14 +74,22 @@ impl Failures {
         let before = if now - self.last_at > MEMORY { 0 } else { self.count };
         let count = before.saturating_add(1);
         let locked_until = lock_secs(count, allowed).map(|secs| now + Duration::seconds(secs));
-        Self { count, last_at: now, locked_until }
+        Self {
+            count,
+            last_at: now,
+            locked_until,
+        }
     }
 }
 
 /// The lock that the `count`th failure brings.
 fn lock_secs(count: i32, allowed: i32) -> Option<i64> {
     let doublings = u32::try_from(count - allowed).ok()?;
-    Some(FIRST_LOCK_SECS.saturating_mul(1 << doublings.min(30)).min(LONGEST_LOCK_SECS))
+    Some(
+        FIRST_LOCK_SECS
+            .saturating_mul(1 << doublings.min(30))
+            .min(LONGEST_LOCK_SECS),
+    )
 }
 
 #[cfg(test)]
@@ -93,21 +103,30 @@ mod tests {
     #[test]
     fn the_lock_doubles_up_to_fifteen_minutes() {
         let locks: Vec<_> = (1..=12).map(|count| lock_secs(count, 5)).collect();
-        let expected = [0, 0, 0, 0, 30, 60, 120, 240, 480, 900, 900, 900].map(|secs| Some(secs).filter(|secs| *secs > 0));
+        let expected =
+            [0, 0, 0, 0, 30, 60, 120, 240, 480, 900, 900, 900].map(|secs| Some(secs).filter(|secs| *secs > 0));
         assert_eq!(locks, expected);
         assert_eq!(lock_secs(i32::MAX, 5), Some(900));
     }
 
     #[test]
     fn a_lock_ends_at_its_very_instant() {
-        let failures = Failures { count: 5, last_at: now(), locked_until: Some(now() + Duration::seconds(30)) };
+        let failures = Failures {
+            count: 5,
+            last_at: now(),
+            locked_until: Some(now() + Duration::seconds(30)),
+        };
         assert!(failures.locked_for(now() + Duration::seconds(29)).is_some());
         assert!(failures.locked_for(now() + Duration::seconds(30)).is_none());
     }
 
     #[test]
     fn after_a_day_of_peace_the_count_begins_anew() {
-        let failures = Failures { count: 9, last_at: now(), locked_until: None };
+        let failures = Failures {
+            count: 9,
+            last_at: now(),
+            locked_until: None,
+        };
         assert_eq!(failures.and_one_more(5, now() + Duration::hours(23)).count, 10);
         assert_eq!(failures.and_one_more(5, now() + Duration::hours(25)).count, 1);
     }

@@ -109,7 +109,11 @@ impl SetupToken {
     /// A new one.
     #[must_use]
     pub fn generate() -> Self {
-        let text: String = rand::rng().sample_iter(Alphanumeric).take(SETUP_TOKEN_CHARS).map(char::from).collect();
+        let text: String = rand::rng()
+            .sample_iter(Alphanumeric)
+            .take(SETUP_TOKEN_CHARS)
+            .map(char::from)
+            .collect();
         Self(text.into())
     }
 
@@ -158,13 +162,27 @@ mod tests {
         let pair = cookie.to_str().expect("text").split(';').next().expect("a pair");
         let found = SessionToken::from_headers(&cookies(&format!("theme=dark; bridge_session=junk; {pair}")), false);
         assert!(found.is_some_and(|found| found.hash() == token.hash()));
-        assert!(SessionToken::from_headers(&cookies(pair), true).is_none(), "the http cookie counts for nothing on https");
+        assert!(
+            SessionToken::from_headers(&cookies(pair), true).is_none(),
+            "the http cookie counts for nothing on https"
+        );
     }
 
     #[test]
     fn a_malformed_cookie_is_no_token() {
-        for wrong in ["", "bridge_session", "bridge_session=", "bridge_session=AAAA", "bridge_session=%00", "=;=;", ";;;"] {
-            assert!(SessionToken::from_headers(&cookies(wrong), false).is_none(), "{wrong:?}");
+        for wrong in [
+            "",
+            "bridge_session",
+            "bridge_session=",
+            "bridge_session=AAAA",
+            "bridge_session=%00",
+            "=;=;",
+            ";;;",
+        ] {
+            assert!(
+                SessionToken::from_headers(&cookies(wrong), false).is_none(),
+                "{wrong:?}"
+            );
         }
     }
 
