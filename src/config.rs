@@ -255,6 +255,12 @@ impl Settings {
     }
 }
 
+/// The folders in which programs are looked for.
+#[must_use]
+pub fn search_path() -> Vec<PathBuf> {
+    std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+}
+
 /// An origin or base address: http or https, without a slash at the end.
 fn parse_origin(text: &str) -> Result<String, String> {
     let url = reqwest::Url::parse(text.trim()).map_err(|error| format!("not an address ({error}); it looks like https://odoo.example.com"))?;

@@ -1,1 +1,20 @@
-fn main(){}
+//! The command line: reads it, and calls what does the work.
+
+use std::process::ExitCode;
+
+use odoo_bridge::server::commands::{self, Failure};
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn start() -> Result<(), Failure> {
+    let cli = commands::parse()?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(commands::run(cli))
+}

@@ -17,7 +17,7 @@ use crate::server::health::Health;
 use crate::session::sign_in::SetupToken;
 
 /// Cheap to clone: everything in it is shared.
-#[derive(Clone, FromRef)]
+#[derive(Clone)]
 pub struct AppState {
     /// The bridge's own database.
     pub pool: PgPool,
@@ -42,6 +42,13 @@ impl AppState {
     #[must_use]
     pub fn is_demo(&self) -> bool {
         self.settings.odoo_url.is_none()
+    }
+}
+
+/// Leptos' renderer takes its options out of the state.
+impl FromRef<AppState> for LeptosOptions {
+    fn from_ref(state: &AppState) -> Self {
+        state.leptos_options.clone()
     }
 }
 

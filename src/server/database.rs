@@ -106,7 +106,9 @@ pub fn pool(options: PgConnectOptions) -> PgPool {
             Box::pin(async move {
                 // No query of the bridge takes long; one that does must not
                 // hold a connection for ever.
-                connection.execute("SET statement_timeout = '15s'; SET idle_in_transaction_session_timeout = '15s'").await?;
+                connection
+                    .execute("SET statement_timeout = '15s'; SET idle_in_transaction_session_timeout = '15s'")
+                    .await?;
                 Ok(())
             })
         })
@@ -144,7 +146,9 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error
 fn may_pass(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("53")),
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| code.starts_with("57P") || code.starts_with("53")),
         _ => false,
     }
 }
@@ -153,7 +157,9 @@ fn may_pass(error: &sqlx::Error) -> bool {
 #[must_use]
 pub fn explain(error: &sqlx::Error) -> String {
     match error {
-        sqlx::Error::Io(error) => format!("it can't be reached ({error}). Check the host and port in DATABASE_URL, and that it runs."),
+        sqlx::Error::Io(error) => {
+            format!("it can't be reached ({error}). Check the host and port in DATABASE_URL, and that it runs.")
+        }
         sqlx::Error::Tls(error) => format!("no encrypted connection to it ({error}). Check sslmode in DATABASE_URL."),
         sqlx::Error::PoolTimedOut => "it does not answer in time.".into(),
         sqlx::Error::Database(error) => match error.code().as_deref() {
@@ -177,26 +183,54 @@ pub async fn ensure_database(server: &PgConnectOptions, name: &'static str) -> R
         .fetch_one(&mut connection)
         .await?;
     if !exists {
-        connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE \"{name}\""))).await?;
+        connection
+            .execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE \"{name}\"")))
+            .await?;
     }
     connection.close().await
 }
 
-/// How many of this version's migrations the database lacks. Says at the same
-/// time that the database answers.
+/// How the database's shape stands to this version's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migrations {
+    /// How many of this version's migrations are not applied yet.
+    pub pending: usize,
+    /// What was applied that this version does not know.
+    pub unknown: Vec<i64>,
+}
+
+/// Which migrations are applied. Says at the same time that the database answers.
 ///
 /// # Errors
 /// When it does not answer.
-pub async fn pending_migrations(pool: &PgPool) -> Result<usize, sqlx::Error> {
-    let applied: Result<Vec<i64>, _> =
-        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(pool).await;
+pub async fn migrations(pool: &PgPool) -> Result<Migrations, sqlx::Error> {
+    let applied: Result<Vec<i64>, _> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+        .fetch_all(pool)
+        .await;
     let applied = match applied {
         Ok(applied) => applied,
         // No such table: nothing was applied yet.
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Vec::new(),
         Err(error) => return Err(error),
     };
-    Ok(MIGRATOR.iter().filter(|migration| !applied.contains(&migration.version)).count())
+    Ok(Migrations {
+        pending: MIGRATOR
+            .iter()
+            .filter(|migration| !applied.contains(&migration.version))
+            .count(),
+        unknown: applied
+            .into_iter()
+            .filter(|version| !MIGRATOR.version_exists(*version))
+            .collect(),
+    })
+}
+
+/// Connects once, and lets go again.
+///
+/// # Errors
+/// What keeps it from connecting.
+pub async fn try_connect(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    PgConnection::connect_with(options).await?.close().await
 }
 
 /// The server's version, such as `15.18`, and its major part.
@@ -204,7 +238,9 @@ pub async fn pending_migrations(pool: &PgPool) -> Result<usize, sqlx::Error> {
 /// # Errors
 /// When it does not answer.
 pub async fn server_version(pool: &PgPool) -> Result<(String, u32), sqlx::Error> {
-    let number: String = sqlx::query_scalar("SELECT current_setting('server_version_num')").fetch_one(pool).await?;
+    let number: String = sqlx::query_scalar("SELECT current_setting('server_version_num')")
+        .fetch_one(pool)
+        .await?;
     let number: u32 = number.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
     let (major, minor) = (number / 10_000, number % 10_000);
     Ok((format!("{major}.{minor}"), major))
@@ -232,10 +268,15 @@ mod tests {
     #[test]
     fn a_wrong_database_url_is_told_without_its_password() {
         use clap::Parser as _;
-        let cli = crate::config::Cli::try_parse_from(["odoo-bridge", "--database-url", "postgres://u:hunter2@h:port/d"])
-            .expect("the arguments parse");
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let error = runtime.block_on(locate(&cli.settings, Opener::Serve)).expect_err("refused");
+        let cli =
+            crate::config::Cli::try_parse_from(["odoo-bridge", "--database-url", "postgres://u:hunter2@h:port/d"])
+                .expect("the arguments parse");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        let error = runtime
+            .block_on(locate(&cli.settings, Opener::Serve))
+            .expect_err("refused");
         let text = format!("{error} {error:?}");
         assert!(text.contains("DATABASE_URL") && !text.contains("hunter2"), "{text}");
     }

@@ -71,7 +71,11 @@ struct OdooHealth {
 
 impl Default for OdooHealth {
     fn default() -> Self {
-        Self { status: "unknown", version: None, checked_at: None }
+        Self {
+            status: "unknown",
+            version: None,
+            checked_at: None,
+        }
     }
 }
 
@@ -108,21 +112,26 @@ pub async fn readyz(State(state): State<AppState>) -> Response {
         check(&state.pool, &state.health.shutdown),
         odoo_health(&state.health, &state.odoo),
     );
-    let (code, status) =
-        if checks.all_ok() { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
+    let (code, status) = if checks.all_ok() {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
+    };
     answer(code, &Readiness { status, checks, odoo })
 }
 
 fn answer(status: StatusCode, body: &impl Serialize) -> Response {
     let mut response = (status, Json(body)).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
 async fn check(pool: &PgPool, shutdown: &ShutdownFlag) -> Checks {
-    let pending = tokio::time::timeout(PATIENCE, database::pending_migrations(pool)).await;
-    let (database, migrations) = match pending {
-        Ok(Ok(0)) => ("ok", "ok"),
+    let shape = tokio::time::timeout(PATIENCE, database::migrations(pool)).await;
+    let (database, migrations) = match shape {
+        Ok(Ok(shape)) if shape.pending == 0 => ("ok", "ok"),
         Ok(Ok(_)) => ("ok", "pending"),
         Ok(Err(error)) => {
             tracing::warn!(cause = &error as &dyn std::error::Error, "the database does not answer");
@@ -133,7 +142,11 @@ async fn check(pool: &PgPool, shutdown: &ShutdownFlag) -> Checks {
             ("timeout", "unknown")
         }
     };
-    Checks { database, migrations, shutdown: if shutdown.is_raised() { "stopping" } else { "ok" } }
+    Checks {
+        database,
+        migrations,
+        shutdown: if shutdown.is_raised() { "stopping" } else { "ok" },
+    }
 }
 
 /// What is known of Odoo; asks it first if that is long ago.
@@ -169,8 +182,16 @@ async fn odoo_health(health: &Health, odoo: &Arc<Odoo>) -> OdooHealth {
 async fn ask(odoo: &Odoo) -> OdooHealth {
     let checked_at = Some(chrono::Utc::now());
     match odoo.version().await {
-        Ok(version) => OdooHealth { status: "ok", version: Some(version.server_version), checked_at },
-        Err(error) => OdooHealth { status: AppError::from(error).code.as_str(), version: None, checked_at },
+        Ok(version) => OdooHealth {
+            status: "ok",
+            version: Some(version.server_version),
+            checked_at,
+        },
+        Err(error) => OdooHealth {
+            status: AppError::from(error).code.as_str(),
+            version: None,
+            checked_at,
+        },
     }
 }
 
@@ -180,7 +201,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_database_that_is_away_or_a_stop_makes_the_bridge_unready() {
-        let options = sqlx::postgres::PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(1);
+        let options = sqlx::postgres::PgConnectOptions::new_without_pgpass()
+            .host("127.0.0.1")
+            .port(1);
         let pool = PgPool::connect_lazy_with(options);
         let shutdown = ShutdownFlag::default();
         let checks = check(&pool, &shutdown).await;
@@ -194,9 +217,25 @@ mod tests {
 
     #[test]
     fn ready_means_that_every_check_is_ok() {
-        let good = Checks { database: "ok", migrations: "ok", shutdown: "ok" };
+        let good = Checks {
+            database: "ok",
+            migrations: "ok",
+            shutdown: "ok",
+        };
         assert!(good.all_ok());
-        assert!(!Checks { migrations: "pending", ..good }.all_ok());
-        assert!(!Checks { shutdown: "stopping", ..good }.all_ok());
+        assert!(
+            !Checks {
+                migrations: "pending",
+                ..good
+            }
+            .all_ok()
+        );
+        assert!(
+            !Checks {
+                shutdown: "stopping",
+                ..good
+            }
+            .all_ok()
+        );
     }
 }

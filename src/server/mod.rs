@@ -2,10 +2,12 @@
 //! database and site, and the start and end of it all.
 
 pub mod commands;
+pub mod database;
 pub mod embedded_postgres;
 pub mod health;
 pub mod layers;
 pub mod openapi;
+pub mod origin;
 pub mod request_id;
 pub mod router;
 pub mod serve;

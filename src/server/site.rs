@@ -72,9 +72,14 @@ pub fn response_for(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<R
     let name = file_name(uri.path())?;
     let hash = hash_of(name)?;
     if method != Method::GET && method != Method::HEAD {
-        let mut response =
-            AppError::new(ErrorCode::MethodNotAllowed, "A file of the site can only be read, with GET.").into_response();
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        let mut response = AppError::new(
+            ErrorCode::MethodNotAllowed,
+            "A file of the site can only be read, with GET.",
+        )
+        .into_response();
+        response
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return Some(response);
     }
     let (encoding, file) = pick(name, headers.get(header::ACCEPT_ENCODING))?;
@@ -83,7 +88,9 @@ pub fn response_for(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<R
         other => format!("\"{hash}-{}\"", other.token()),
     };
     let by_hash = uri.query().and_then(|query| query.strip_prefix("v=")) == Some(&*hash);
-    let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|known| names_etag(known, &etag));
+    let unchanged = headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|known| names_etag(known, &etag));
 
     let response = Response::builder()
         .header(header::ETAG, etag)
@@ -97,12 +104,19 @@ pub fn response_for(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<R
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => Bytes::from(bytes),
     };
-    let mut response =
-        response.header(header::CONTENT_TYPE, content_type(name)).header(header::CONTENT_LENGTH, bytes.len());
+    let mut response = response
+        .header(header::CONTENT_TYPE, content_type(name))
+        .header(header::CONTENT_LENGTH, bytes.len());
     if encoding != Encoding::Identity {
         response = response.header(header::CONTENT_ENCODING, encoding.token());
     }
-    response.body(if method == Method::HEAD { Body::empty() } else { Body::from(bytes) }).ok()
+    response
+        .body(if method == Method::HEAD {
+            Body::empty()
+        } else {
+            Body::from(bytes)
+        })
+        .ok()
 }
 
 /// The handler for addresses that can only be a file of the site.
@@ -121,7 +135,9 @@ fn file_name(path: &str) -> Option<&str> {
     let name = path.strip_prefix('/')?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let good = |segment: &str| !segment.is_empty() && !segment.starts_with('.') && segment.bytes().all(plain);
-    let compressed = [Encoding::Brotli, Encoding::Gzip].iter().any(|encoding| name.ends_with(encoding.suffix()));
+    let compressed = [Encoding::Brotli, Encoding::Gzip]
+        .iter()
+        .any(|encoding| name.ends_with(encoding.suffix()));
     (name.split('/').all(good) && !compressed).then_some(name)
 }
 
@@ -137,24 +153,30 @@ fn hash_of(name: &str) -> Option<Cow<'static, str>> {
 fn hash_of(name: &str) -> Option<Cow<'static, str>> {
     static HASHES: OnceLock<HashMap<Cow<'static, str>, String>> = OnceLock::new();
     let hashes = HASHES.get_or_init(|| {
-        Site::iter().filter_map(|name| Site::get(&name).map(|file| (name, short_hash(&file)))).collect()
+        Site::iter()
+            .filter_map(|name| Site::get(&name).map(|file| (name, short_hash(&file))))
+            .collect()
     });
     hashes.get(name).map(|hash| Cow::Borrowed(hash.as_str()))
 }
 
 fn short_hash(file: &EmbeddedFile) -> String {
-    file.metadata.sha256_hash()[..8].iter().fold(String::with_capacity(16), |mut hex, byte| {
-        use std::fmt::Write as _;
-        // Writing to a String can't fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    file.metadata.sha256_hash()[..8]
+        .iter()
+        .fold(String::with_capacity(16), |mut hex, byte| {
+            use std::fmt::Write as _;
+            // Writing to a String can't fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 /// The copy of the file that the client likes best and the site has.
 fn pick(name: &str, accept: Option<&HeaderValue>) -> Option<(Encoding, EmbeddedFile)> {
     let accept = accept.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut liked: Vec<(f32, Encoding)> = Encoding::ALL.map(|encoding| (quality(accept, encoding), encoding)).into();
+    let mut liked: Vec<(f32, Encoding)> = Encoding::ALL
+        .map(|encoding| (quality(accept, encoding), encoding))
+        .into();
     // Stable: of equally liked ones the smallest stays first.
     liked.sort_by(|a, b| b.0.total_cmp(&a.0));
     liked
@@ -171,7 +193,13 @@ fn quality(accept: &str, encoding: Encoding) -> f32 {
         let token = fields.next().unwrap_or_default();
         let quality = fields
             .find_map(|field| field.strip_prefix("q=").or_else(|| field.strip_prefix("Q=")))
-            .map_or(1.0, |text| text.trim().parse::<f32>().ok().filter(|q| (0.0..=1.0).contains(q)).unwrap_or(0.0));
+            .map_or(1.0, |text| {
+                text.trim()
+                    .parse::<f32>()
+                    .ok()
+                    .filter(|q| (0.0..=1.0).contains(q))
+                    .unwrap_or(0.0)
+            });
         if token.eq_ignore_ascii_case(encoding.token()) {
             return quality;
         }
@@ -188,7 +216,10 @@ fn quality(accept: &str, encoding: Encoding) -> f32 {
 
 fn names_etag(header: &HeaderValue, etag: &str) -> bool {
     let Ok(known) = header.to_str() else { return false };
-    known.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+    known
+        .split(',')
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
 fn content_type(name: &str) -> String {
@@ -208,8 +239,20 @@ mod tests {
     fn no_path_leads_out_of_the_site_or_to_a_hidden_file() {
         assert_eq!(file_name("/pkg/odoo-bridge_bg.wasm"), Some("pkg/odoo-bridge_bg.wasm"));
         for wrong in [
-            "", "/", "pkg/a.js", "//a", "/../Cargo.toml", "/pkg/../../Cargo.toml", "/.env", "/pkg/.hidden", "/%2e%2e/a",
-            "/pkg/a.js.br", "/pkg/a.js.gz", "/a\\b", "/pkg/", "/a\0",
+            "",
+            "/",
+            "pkg/a.js",
+            "//a",
+            "/../Cargo.toml",
+            "/pkg/../../Cargo.toml",
+            "/.env",
+            "/pkg/.hidden",
+            "/%2e%2e/a",
+            "/pkg/a.js.br",
+            "/pkg/a.js.gz",
+            "/a\\b",
+            "/pkg/",
+            "/a\0",
         ] {
             assert_eq!(file_name(wrong), None, "{wrong:?}");
         }

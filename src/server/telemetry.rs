@@ -26,12 +26,14 @@ pub const ODOO_DURATION_SECONDS: &str = "bridge_odoo_duration_seconds";
 pub const KEYS_REJECTED_TOTAL: &str = "bridge_keys_rejected_total";
 
 /// Upper bounds in seconds: from what the bridge itself takes to Odoo's timeout.
-const BUCKETS_SECS: [f64; 14] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+const BUCKETS_SECS: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
+];
 
 /// Libraries that say more than an operator wants; the setting can name them to
 /// hear them.
-const QUIET: &str = "hyper=warn,hyper_util=warn,h2=warn,reqwest=warn,rustls=warn,sqlx=warn,tower=warn,leptos_router=warn";
+const QUIET: &str =
+    "hyper=warn,hyper_util=warn,h2=warn,reqwest=warn,rustls=warn,sqlx=warn,tower=warn,leptos_router=warn";
 
 /// Starts the log.
 ///
@@ -47,12 +49,20 @@ pub fn init(settings: &Settings) -> Result<(), ConfigError> {
     let filter = EnvFilter::builder()
         .parse(format!("{QUIET},{}", settings.log.trim()))
         .map_err(|error| wrong(&error))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     let started = match settings.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
-        LogFormat::Text => {
-            builder.with_ansi(std::io::IsTerminal::is_terminal(&io::stderr())).with_target(false).try_init()
-        }
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .try_init(),
+        LogFormat::Text => builder
+            .with_ansi(std::io::IsTerminal::is_terminal(&io::stderr()))
+            .with_target(false)
+            .try_init(),
     };
     // A second start in one process (tests) keeps the first log.
     if started.is_err() {
@@ -116,7 +126,9 @@ pub async fn serve_metrics(
             }
         }
     });
-    let result = axum::serve(listener, metrics_router(handle)).with_graceful_shutdown(shutdown).await;
+    let result = axum::serve(listener, metrics_router(handle))
+        .with_graceful_shutdown(shutdown)
+        .await;
     upkeep.abort();
     result
 }
@@ -124,7 +136,12 @@ pub async fn serve_metrics(
 fn metrics_router(handle: PrometheusHandle) -> Router {
     let render = move || {
         let handle = handle.clone();
-        async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render()) }
+        async move {
+            (
+                [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+                handle.render(),
+            )
+        }
     };
     Router::new().route("/metrics", get(render))
 }
