@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 
-use crate::error::{AppError, Result};
+use crate::error::Result;
 use crate::session::model::SignedIn;
 
 /// Whose account this is.
@@ -24,7 +24,14 @@ pub async fn get_account() -> Result<SignedIn> {
 /// # Errors
 /// `unauthenticated`, `rate_limited`, `overloaded`, `unavailable`.
 #[server(prefix = "/api", endpoint = "sign_in")]
-pub async fn sign_in(email: String, password: String, next: String) -> Result<String> {
+pub async fn sign_in(
+    /// Of the account.
+    email: String,
+    /// Of the account.
+    password: String,
+    /// Where the person wanted to go; empty: nowhere in particular.
+    next: String,
+) -> Result<String> {
     use crate::error::answer;
     use crate::session::model::local_path;
 
@@ -46,7 +53,14 @@ pub async fn sign_in(email: String, password: String, next: String) -> Result<St
 /// `unauthenticated` for a wrong token, `conflict` once there is an account,
 /// `invalid_request`, `rate_limited`, `overloaded`, `unavailable`.
 #[server(prefix = "/api", endpoint = "set_up")]
-pub async fn set_up(token: String, email: String, password: String) -> Result<String> {
+pub async fn set_up(
+    /// The one on the terminal.
+    token: String,
+    /// Of the account to be.
+    email: String,
+    /// Of the account to be.
+    password: String,
+) -> Result<String> {
     use crate::error::answer;
     use crate::session::model::HOME;
 
@@ -95,7 +109,12 @@ pub async fn sign_out() -> Result<()> {
 /// `invalid_request` for a wrong present password or a new one that can't be,
 /// `unauthenticated`, `rate_limited`, `overloaded`, `unavailable`.
 #[server(prefix = "/api", endpoint = "change_password")]
-pub async fn change_password(old_password: String, new_password: String) -> Result<()> {
+pub async fn change_password(
+    /// The present one.
+    old_password: String,
+    /// The one to be.
+    new_password: String,
+) -> Result<()> {
     use crate::error::answer;
     use crate::session::guard::{current_session, signed_in};
 
@@ -127,7 +146,7 @@ mod server {
     use leptos::prelude::use_context;
     use leptos_axum::ResponseOptions;
 
-    use super::{AppError, Result};
+    use crate::error::{AppError, Result};
     use crate::server::origin::{client_address, is_https};
     use crate::session::guard::current_session;
     use crate::session::sign_in::{self, ABSOLUTE, NewSession};

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Duration, Utc};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -200,7 +200,7 @@ pub async fn change_password(
     address: IpAddr,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let unchanged = secrecy::ExposeSecret::expose_secret(&old) == secrecy::ExposeSecret::expose_secret(&new);
+    let unchanged = old.expose_secret() == new.expose_secret();
     let new = NewPassword::parse(new)?;
     let attempt = Attempt::begin(
         pool,

@@ -184,8 +184,7 @@ fn PasswordField(
                     type="button"
                     class="button button-quiet button-small"
                     aria-controls=name
-                    aria-pressed=move || shown.get().to_string()
-                    aria-label=format!("Show {}", label.to_lowercase())
+                    aria-label=move || format!("{} {}", if shown.get() { "Hide" } else { "Show" }, label.to_lowercase())
                     on:click=move |_| shown.update(|shown| *shown = !*shown)
                 >
                     {move || if shown.get() { "Hide" } else { "Show" }}
