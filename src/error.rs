@@ -260,8 +260,8 @@ impl AppError {
 
     /// What went wrong, for the log.
     #[must_use]
-    pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync)> {
-        self.cause.as_deref()
+    pub fn cause(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn StdError + 'static))
     }
 }
 
@@ -376,6 +376,15 @@ mod server {
         }
     }
 
+    /// Whether a form without JavaScript is answered: Leptos sends it back to
+    /// its page by a redirect, which a status of ours would undo.
+    fn is_plain_form() -> bool {
+        use_context::<http::request::Parts>().is_some_and(|parts| {
+            let accept = parts.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+            parts.method == http::Method::POST && accept.is_some_and(|accept| accept.contains("text/html"))
+        })
+    }
+
     /// Ends a server function: the error is logged once, and the answer gets
     /// its true status (Leptos would say 500 for every error).
     ///
@@ -386,7 +395,9 @@ mod server {
         if let Err(error) = &result {
             error.log();
             if let Some(options) = use_context::<ResponseOptions>() {
-                options.set_status(error.http_status());
+                if !is_plain_form() {
+                    options.set_status(error.http_status());
+                }
                 if let Some(secs) = error.retry_after_secs {
                     options.insert_header(header::RETRY_AFTER, HeaderValue::from(secs));
                 }

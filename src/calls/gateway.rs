@@ -10,6 +10,7 @@ use crate::error::{AppError, ErrorCode, Result};
 use crate::keys::last_used::LastUsed;
 use crate::keys::verify::{AuthedKey, KeyVerifier, Rejection};
 use crate::odoo::{Call, Odoo};
+use crate::server::telemetry;
 
 /// What a call came to.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub async fn authenticate(
             Ok(key)
         }
         Err(rejection) => {
-            metrics::counter!("bridge_keys_rejected_total", "reason" => rejection.as_str()).increment(1);
+            telemetry::record_rejected_key(rejection.as_str());
             tracing::info!(reason = rejection.as_str(), "key rejected");
             Err(AppError::new(
                 ErrorCode::Unauthenticated,

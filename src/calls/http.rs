@@ -33,7 +33,12 @@ pub async fn post_call(State(state): State<AppState>, request: Request) -> Respo
         }
         Err(error) => {
             telemetry::record_call(error.code.as_str(), total, None);
-            error.into_response()
+            let wrong_method = error.code == ErrorCode::MethodNotAllowed;
+            let mut response = error.into_response();
+            if wrong_method {
+                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+            }
+            response
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 
-use crate::error::{AppError, Result};
+use crate::error::Result;
 use crate::ids::ApiKeyId;
 use crate::keys::model::{ApiKey, CreatedKey, KeyPage, KeyQuery};
 

@@ -39,8 +39,17 @@ pub(super) fn descends_at_first(sort: KeySort) -> bool {
 
 /// The query after a click on the head of a column.
 pub(super) fn sorted_by(query: &KeyQuery, sort: KeySort) -> KeyQuery {
-    let descending = if query.sort == sort { !query.descending } else { descends_at_first(sort) };
-    KeyQuery { sort, descending, page: 1, ..query.clone() }
+    let descending = if query.sort == sort {
+        !query.descending
+    } else {
+        descends_at_first(sort)
+    };
+    KeyQuery {
+        sort,
+        descending,
+        page: 1,
+        ..query.clone()
+    }
 }
 
 #[cfg(test)]
@@ -55,7 +64,12 @@ mod tests {
             .filter_map(|pair| pair.split_once('='))
             .map(|(name, value)| (name.to_owned(), leptos_router::location::Url::unescape(value)))
             .collect();
-        KeyQuery::from_params(|name| pairs.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone()))
+        KeyQuery::from_params(|name| {
+            pairs
+                .iter()
+                .find(|(other, _)| other == name)
+                .map(|(_, value)| value.clone())
+        })
     }
 
     #[test]
@@ -65,10 +79,26 @@ mod tests {
 
     #[test]
     fn what_is_written_into_the_address_is_read_from_it() {
-        for sort in [KeySort::CreatedAt, KeySort::Name, KeySort::ExpiresAt, KeySort::LastUsedAt] {
+        for sort in [
+            KeySort::CreatedAt,
+            KeySort::Name,
+            KeySort::ExpiresAt,
+            KeySort::LastUsedAt,
+        ] {
             for descending in [true, false] {
-                for status in [None, Some(KeyStatus::Active), Some(KeyStatus::Expired), Some(KeyStatus::Revoked)] {
-                    let query = KeyQuery { search: "a&b=c #ü 100%".into(), status, sort, descending, page: 3 };
+                for status in [
+                    None,
+                    Some(KeyStatus::Active),
+                    Some(KeyStatus::Expired),
+                    Some(KeyStatus::Revoked),
+                ] {
+                    let query = KeyQuery {
+                        search: "a&b=c #ü 100%".into(),
+                        status,
+                        sort,
+                        descending,
+                        page: 3,
+                    };
                     assert_eq!(read(&of(&query)), query, "{}", of(&query));
                 }
             }
@@ -77,9 +107,15 @@ mod tests {
 
     #[test]
     fn a_second_click_on_a_column_turns_it_around_and_goes_to_the_first_page() {
-        let query = KeyQuery { page: 4, ..KeyQuery::default() };
+        let query = KeyQuery {
+            page: 4,
+            ..KeyQuery::default()
+        };
         let by_name = sorted_by(&query, KeySort::Name);
-        assert_eq!((by_name.sort, by_name.descending, by_name.page), (KeySort::Name, false, 1));
+        assert_eq!(
+            (by_name.sort, by_name.descending, by_name.page),
+            (KeySort::Name, false, 1)
+        );
         assert!(sorted_by(&by_name, KeySort::Name).descending);
     }
 }

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use crate::error::AppError;
 use crate::keys::model::{CreatedKey, NAME_MAX_CHARS};
 use crate::keys::server_fns::CreateKey;
-use crate::ui::confirm::Dialog;
+use crate::ui::dialog::Dialog;
 use crate::ui::copy_button::CopyButton;
 use crate::ui::error_view::ErrorView;
 use crate::ui::field::Field;
@@ -92,7 +92,11 @@ fn CreateForm(
             return;
         }
         error.set(None);
-        create.dispatch(CreateKey { name: name.get(), expiry: expiry.get(), date: date.get() });
+        create.dispatch(CreateKey {
+            name: name.get(),
+            expiry: expiry.get(),
+            date: date.get(),
+        });
     };
     view! {
         <form class="form" node_ref=form on:submit=submit>
@@ -144,7 +148,10 @@ fn NewKeyDialog(created: RwSignal<Option<CreatedKey>>, announcement: RwSignal<Op
     let done = move |_| {
         open.set(false);
         if let Some(created) = created.try_update(Option::take).flatten() {
-            announcement.set(Some(format!("\u{201c}{}\u{201d} is created and can be used now.", created.key.name)));
+            announcement.set(Some(format!(
+                "\u{201c}{}\u{201d} is created and can be used now.",
+                created.key.name
+            )));
         }
     };
     view! {

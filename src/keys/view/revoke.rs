@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::error::AppError;
 use crate::keys::model::ApiKey;
 use crate::keys::server_fns::RevokeKey;
-use crate::ui::confirm::Dialog;
+use crate::ui::dialog::Dialog;
 use crate::ui::error_view::ErrorView;
 
 /// Open while there is a key in `key`.
@@ -31,7 +31,10 @@ pub(super) fn RevokeDialog(
     Effect::new(move |_| match revoke.value().get() {
         Some(Ok(key)) => {
             open.set(false);
-            announcement.set(Some(format!("\u{201c}{}\u{201d} is revoked. Programs that use it are refused from now on.", key.name)));
+            announcement.set(Some(format!(
+                "\u{201c}{}\u{201d} is revoked. Programs that use it are refused from now on.",
+                key.name
+            )));
         }
         Some(Err(failure)) => error.set(Some(failure)),
         None => {}

@@ -50,7 +50,11 @@ fn SortedHead(query: KeyQuery, sort: KeySort, class: &'static str, label: &'stat
         Some(true) => "descending",
         Some(false) => "ascending",
     };
-    let shape = if order.unwrap_or_else(|| address::descends_at_first(sort)) { Shape::ArrowDown } else { Shape::ArrowUp };
+    let shape = if order.unwrap_or_else(|| address::descends_at_first(sort)) {
+        Shape::ArrowDown
+    } else {
+        Shape::ArrowUp
+    };
     view! {
         <th scope="col" class=class aria-sort=aria_sort>
             <a href=address::of(&address::sorted_by(&query, sort)) data-noscroll="true" prop:replace=true>

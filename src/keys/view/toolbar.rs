@@ -88,7 +88,12 @@ fn Search(query: Memo<KeyQuery>) -> impl IntoView {
 /// What a search without JavaScript must not lose.
 #[component]
 fn Kept(query: KeyQuery) -> impl IntoView {
-    let KeyQuery { status, sort, descending, .. } = query;
+    let KeyQuery {
+        status,
+        sort,
+        descending,
+        ..
+    } = query;
     view! {
         {status.map(|status| view! { <input type="hidden" name="status" value=status.as_str() /> })}
         {(sort != KeySort::default()).then(|| view! { <input type="hidden" name="sort" value=sort.as_str() /> })}
@@ -102,11 +107,24 @@ fn search_for(query: Memo<KeyQuery>) -> impl Fn(String) + Clone + 'static {
     let navigate = use_navigate();
     move |text: String| {
         // It may be called a moment after the page was left.
-        let Some(before) = query.try_get_untracked() else { return };
+        let Some(before) = query.try_get_untracked() else {
+            return;
+        };
         let search = text.trim().to_owned();
         if search != before.search {
-            let address = address::of(&KeyQuery { search, page: 1, ..before });
-            navigate(&address, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
+            let address = address::of(&KeyQuery {
+                search,
+                page: 1,
+                ..before
+            });
+            navigate(
+                &address,
+                NavigateOptions {
+                    replace: true,
+                    scroll: false,
+                    ..NavigateOptions::default()
+                },
+            );
         }
     }
 }

@@ -1,0 +1,13 @@
+//! The bridge as its users see it: a real PostgreSQL, real HTTP, the production
+//! router; the demo Odoo stands in where faults are injected.
+
+mod helpers;
+
+mod call;
+mod commands;
+mod embedded_postgres;
+mod guide;
+mod keys;
+mod session;
+mod site;
+mod speed_test;
