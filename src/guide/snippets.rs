@@ -1,14 +1,9 @@
 //! The code that the guide shows. Each piece is one template in `snippets/`,
 //! which the tests run for real; this bridge's own address is filled in here.
 //!
-//! Colors are made once, on first use: the definitions of the languages are
-//! large, so they are dropped again when the few pieces are done.
-
-use std::sync::OnceLock;
-
-use syntect::html::{ClassStyle, ClassedHTMLGenerator};
-use syntect::parsing::SyntaxSet;
-use syntect::util::LinesWithEndings;
+//! Beside each template lies the same in colors, as HTML. A test makes these
+//! files with a highlighter and holds them equal to the templates: the running
+//! bridge has no need of one (25 MB of memory, half a second on first use).
 
 use crate::guide::model::{Code, Snippet};
 
@@ -18,111 +13,63 @@ const ORIGIN: &str = "ODOOBRIDGEORIGIN";
 /// Shown when the request's own idea of our address can't be one.
 const NO_ORIGIN: &str = "https://your-domain.com";
 
-const REQUEST_BODY: &str = include_str!("snippets/request_body.json");
-const SUCCESS: &str = include_str!("snippets/success.json");
-const FAILURE: &str = include_str!("snippets/failure.json");
-
-/// What is known of a snippet before it is colored.
+/// A template and its colors.
 struct Template {
+    text: &'static str,
+    html: &'static str,
+}
+
+macro_rules! template {
+    ($name:literal, $extension:literal) => {
+        Template {
+            text: include_str!(concat!("snippets/", $name, ".", $extension)),
+            html: include_str!(concat!("snippets/", $name, ".html")),
+        }
+    };
+}
+
+const REQUEST_BODY: Template = template!("request_body", "json");
+const SUCCESS: Template = template!("success", "json");
+const FAILURE: Template = template!("failure", "json");
+
+/// A tab of the guide.
+struct Tab {
     id: &'static str,
     title: &'static str,
-    language: Language,
     note: &'static str,
-    text: &'static str,
+    template: Template,
 }
 
-#[derive(Clone, Copy)]
-enum Language {
-    JavaScript,
-    Shell,
-    Json,
-}
-
-impl Language {
-    /// The extension by which the highlighter knows it.
-    const fn extension(self) -> &'static str {
-        match self {
-            Self::JavaScript => "js",
-            Self::Shell => "sh",
-            Self::Json => "json",
-        }
-    }
-}
-
-const TEMPLATES: [Template; 3] = [
-    Template {
+const TABS: [Tab; 3] = [
+    Tab {
         id: "fetch",
         title: "JavaScript fetch",
-        language: Language::JavaScript,
         note: "For pages served from this bridge's own address: a browser does not let pages of other sites read the answer. Whoever opens such a page can read the key in it, so give it a key of its own that expires.",
-        text: include_str!("snippets/fetch.js"),
+        template: template!("fetch", "js"),
     },
-    Template {
+    Tab {
         id: "apps-script",
         title: "Google Apps Script",
-        language: Language::JavaScript,
         note: "For Google Sheets and the like. Keep the key in the script property ODOO_BRIDGE_KEY, not in the code, where everyone who can open the sheet would see it. Google must reach this address from the internet, and ends a call after 60 seconds.",
-        text: include_str!("snippets/apps_script.gs"),
+        template: template!("apps_script", "gs"),
     },
-    Template {
+    Tab {
         id: "curl",
         title: "curl",
-        language: Language::Shell,
         note: "For a shell, a scheduled job, or a first try.",
-        text: include_str!("snippets/curl.sh"),
+        template: template!("curl", "sh"),
     },
 ];
-
-/// All the colored HTML, with the placeholder in it.
-struct Colored {
-    snippets: [String; 3],
-    request_body: String,
-    success: String,
-    failure: String,
-}
-
-fn colored() -> &'static Colored {
-    static COLORED: OnceLock<Colored> = OnceLock::new();
-    COLORED.get_or_init(|| {
-        let syntaxes = SyntaxSet::load_defaults_newlines();
-        Colored {
-            snippets: TEMPLATES.map(|template| color(&syntaxes, template.language, template.text)),
-            request_body: color(&syntaxes, Language::Json, REQUEST_BODY),
-            success: color(&syntaxes, Language::Json, SUCCESS),
-            failure: color(&syntaxes, Language::Json, FAILURE),
-        }
-    })
-}
-
-/// The text as HTML with a class for each kind of token; plain if the
-/// highlighter fails, for colors are no reason to show no code.
-fn color(syntaxes: &SyntaxSet, language: Language, text: &str) -> String {
-    let syntax = syntaxes
-        .find_syntax_by_extension(language.extension())
-        .unwrap_or_else(|| syntaxes.find_syntax_plain_text());
-    let text = text.trim_end();
-    let mut generator =
-        ClassedHTMLGenerator::new_with_class_style(syntax, syntaxes, ClassStyle::SpacedPrefixed { prefix: "hl-" });
-    for line in LinesWithEndings::from(text) {
-        if generator.parse_html_for_line_which_includes_newline(line).is_err() {
-            return escape(text);
-        }
-    }
-    generator.finalize()
-}
 
 /// The three snippets for the bridge at `origin`, in the order of the tabs.
 #[must_use]
 pub fn snippets(origin: &str) -> Vec<Snippet> {
-    let origin = usable_origin(origin);
-    TEMPLATES
-        .iter()
-        .zip(&colored().snippets)
-        .map(|(template, html)| Snippet {
-            id: template.id.to_owned(),
-            title: template.title.to_owned(),
-            note: template.note.to_owned(),
-            code: named(template.id, fill(template.text, html, origin)),
+    TABS.iter()
+        .map(|tab| Snippet {
+            id: tab.id.to_owned(),
+            title: tab.title.to_owned(),
+            note: tab.note.to_owned(),
+            code: code(tab.id, &tab.template, usable_origin(origin)),
         })
         .collect()
 }
@@ -131,41 +78,28 @@ pub fn snippets(origin: &str) -> Vec<Snippet> {
 /// none and a copy should work.
 #[must_use]
 pub fn request_body() -> Code {
-    let without_comments: Vec<_> = REQUEST_BODY
+    let shown = code("request-body", &REQUEST_BODY, NO_ORIGIN);
+    let without_comments: Vec<_> = shown
+        .text
         .lines()
         .map(|line| line.split("//").next().unwrap_or_default().trim_end())
         .collect();
-    named(
-        "request-body",
-        Code {
-            text: without_comments.join("\n"),
-            html: colored().request_body.clone(),
-        },
-    )
+    Code {
+        text: without_comments.join("\n"),
+        ..shown
+    }
 }
 
 /// An answer when all went well.
 #[must_use]
 pub fn success() -> Code {
-    named(
-        "success",
-        Code {
-            text: SUCCESS.trim_end().to_owned(),
-            html: colored().success.clone(),
-        },
-    )
+    code("success", &SUCCESS, NO_ORIGIN)
 }
 
 /// An answer when it did not.
 #[must_use]
 pub fn failure() -> Code {
-    named(
-        "failure",
-        Code {
-            text: FAILURE.trim_end().to_owned(),
-            html: colored().failure.clone(),
-        },
-    )
+    code("failure", &FAILURE, NO_ORIGIN)
 }
 
 /// `origin` if it is made of what an address is made of. It may be taken from a
@@ -184,18 +118,12 @@ pub fn usable_origin(origin: &str) -> &str {
     }
 }
 
-fn fill(text: &str, html: &str, origin: &str) -> Code {
+/// Fills in the address, and gives the text a stable name in the page.
+fn code(id: &str, template: &Template, origin: &str) -> Code {
+    let html = template.html.trim_end().replace(ORIGIN, &escape(origin));
     Code {
-        text: text.trim_end().replace(ORIGIN, origin),
-        html: html.replace(ORIGIN, &escape(origin)),
-    }
-}
-
-/// Gives the text a stable name in the page, for links and tests.
-fn named(id: &str, code: Code) -> Code {
-    Code {
-        html: format!("<span data-testid=\"snippet-{id}\">{}</span>", code.html),
-        ..code
+        text: template.text.trim_end().replace(ORIGIN, origin),
+        html: format!("<span data-testid=\"snippet-{id}\">{html}</span>"),
     }
 }
 
@@ -209,7 +137,62 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use syntect::easy::ScopeRegionIterator;
+    use syntect::parsing::{ParseState, ScopeStack, SyntaxSet};
+    use syntect::util::LinesWithEndings;
+
     use super::*;
+
+    /// The class of a token, by the innermost of its scopes that says anything.
+    fn class(stack: &ScopeStack) -> Option<&'static str> {
+        const CLASSES: [(&str, Option<&str>); 11] = [
+            ("comment", Some("hl-comment")),
+            ("string", Some("hl-string")),
+            ("constant", Some("hl-number")),
+            ("keyword.operator.word", Some("hl-keyword")),
+            ("keyword.operator", None),
+            ("keyword", Some("hl-keyword")),
+            ("storage", Some("hl-keyword")),
+            ("entity.name", Some("hl-name")),
+            ("variable.function", Some("hl-name")),
+            ("support", Some("hl-name")),
+            ("variable.parameter.option", Some("hl-keyword")),
+        ];
+        let scopes: Vec<String> = stack.as_slice().iter().rev().map(ToString::to_string).collect();
+        scopes
+            .iter()
+            .find_map(|scope| CLASSES.iter().find(|(start, _)| scope.starts_with(start)))
+            .and_then(|(_, class)| *class)
+    }
+
+    /// HTML with a class for each run of tokens of one kind.
+    fn colored(extension: &str, text: &str) -> String {
+        let syntaxes = SyntaxSet::load_defaults_newlines();
+        let syntax = syntaxes.find_syntax_by_extension(extension).expect("a known language");
+        let (mut state, mut stack) = (ParseState::new(syntax), ScopeStack::new());
+        let mut runs: Vec<(Option<&str>, String)> = Vec::new();
+        for line in LinesWithEndings::from(text) {
+            let ops = state.parse_line(line, &syntaxes).expect("parsed");
+            for (piece, op) in ScopeRegionIterator::new(&ops, line) {
+                stack.apply(op).expect("a scope that was open");
+                let class = class(&stack);
+                match runs.last_mut() {
+                    Some((last, run)) if *last == class => run.push_str(piece),
+                    _ => runs.push((class, piece.to_owned())),
+                }
+            }
+        }
+        runs.iter()
+            .filter(|(_, run)| !run.is_empty())
+            .map(|(class, run)| match class {
+                Some(class) => format!("<span class=\"{class}\">{}</span>", escape(run)),
+                None => escape(run),
+            })
+            .collect()
+    }
 
     /// What a browser makes of it: the tags gone, the escapes undone.
     fn text_of(html: &str) -> String {
@@ -233,11 +216,37 @@ mod tests {
     }
 
     #[test]
+    fn the_colored_files_are_those_of_the_templates() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/guide/snippets");
+        let mut stale = Vec::new();
+        for entry in fs::read_dir(&folder).expect("the folder") {
+            let path = entry.expect("an entry").path();
+            let language = match path.extension().and_then(|extension| extension.to_str()) {
+                Some("js" | "gs") => "js",
+                Some("sh") => "sh",
+                Some("json") => "json",
+                _ => continue,
+            };
+            let html = path.with_extension("html");
+            let expected = colored(language, &fs::read_to_string(&path).expect("a template"));
+            if fs::read_to_string(&html).is_ok_and(|html| html == expected) {
+                continue;
+            }
+            fs::write(&html, expected).expect("written");
+            stale.push(html);
+        }
+        assert!(
+            stale.is_empty(),
+            "these were stale and are written anew; build and test again: {stale:?}"
+        );
+    }
+
+    #[test]
     fn what_is_shown_is_what_is_copied() {
         for snippet in snippets("https://bridge.example.com") {
             assert_eq!(text_of(&snippet.code.html), snippet.code.text, "{}", snippet.id);
             assert!(
-                snippet.code.html.contains("class=\"hl-"),
+                snippet.code.html.contains("class=\"hl-string\""),
                 "{} has no colors",
                 snippet.id
             );
