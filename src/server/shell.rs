@@ -13,7 +13,7 @@ use leptos::prelude::*;
 use leptos_meta::MetaTags;
 
 use crate::app::App;
-use crate::frame::Theme;
+use crate::frame::theme::Theme;
 use crate::server::site;
 
 /// The document, for the request in the context (or for none, when the routes
@@ -64,7 +64,11 @@ fn chosen_theme() -> Option<Theme> {
 /// What the page may load and run. In a debug build it may also listen to
 /// cargo-leptos, which says when to reload.
 fn content_security_policy(nonce: &str) -> String {
-    let reload = if cfg!(debug_assertions) { " ws://localhost:* ws://127.0.0.1:*" } else { "" };
+    let reload = if cfg!(debug_assertions) {
+        " ws://localhost:* ws://127.0.0.1:*"
+    } else {
+        ""
+    };
     format!(
         "default-src 'self'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
          connect-src 'self'{reload}; object-src 'none'; base-uri 'none'; form-action 'self'"
@@ -78,7 +82,10 @@ mod tests {
     #[test]
     fn no_script_runs_that_does_not_carry_the_nonce() {
         let policy = content_security_policy("abc");
-        let scripts = policy.split("; ").find(|rule| rule.starts_with("script-src")).expect("a rule for scripts");
+        let scripts = policy
+            .split("; ")
+            .find(|rule| rule.starts_with("script-src"))
+            .expect("a rule for scripts");
         assert_eq!(scripts, "script-src 'self' 'nonce-abc' 'wasm-unsafe-eval'");
         assert!(!policy.contains("unsafe-inline"));
     }

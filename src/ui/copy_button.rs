@@ -35,7 +35,12 @@ pub fn CopyButton(
             let copied = platform::copy(&text).await;
             // The button may be gone by now.
             let _ = outcome.try_set(if copied { Outcome::Copied } else { Outcome::Failed });
-            set_timeout(move || drop(outcome.try_set(Outcome::None)), TOLD_FOR);
+            set_timeout(
+                move || {
+                    let _ = outcome.try_set(Outcome::None);
+                },
+                TOLD_FOR,
+            );
         });
     };
     let label = label.unwrap_or_else(|| "Copy".to_owned());
@@ -49,7 +54,13 @@ pub fn CopyButton(
         Outcome::Copied => "Copied to the clipboard.",
         Outcome::Failed => "The browser did not allow it. Select the text and copy it.",
     };
-    let shape = move || if outcome.get() == Outcome::Copied { Shape::Check } else { Shape::Copy };
+    let shape = move || {
+        if outcome.get() == Outcome::Copied {
+            Shape::Check
+        } else {
+            Shape::Copy
+        }
+    };
     view! {
         <span class="copy">
             <button

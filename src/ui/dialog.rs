@@ -57,8 +57,13 @@ pub fn Dialog(
 
 /// An id from the words, the same on the server and in the browser.
 fn heading_id(title: &str) -> String {
-    let words = title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    format!("dialog-{}", words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-"))
+    let words = title
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty());
+    format!(
+        "dialog-{}",
+        words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
+    )
 }
 
 #[cfg(test)]

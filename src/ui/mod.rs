@@ -3,8 +3,8 @@
 
 pub mod badge;
 pub mod code;
-pub mod confirm;
 pub mod copy_button;
+pub mod dialog;
 pub mod empty_state;
 pub mod error_view;
 pub mod field;

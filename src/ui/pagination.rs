@@ -41,7 +41,9 @@ mod tests {
 
     fn html(page: u32, pages: u32) -> String {
         let owner = Owner::new();
-        owner.with(|| view! { <Pagination page pages href=Callback::new(|page| format!("/keys?page={page}")) /> }.to_html())
+        owner.with(|| {
+            view! { <Pagination page pages href=Callback::new(|page| format!("/keys?page={page}")) /> }.to_html()
+        })
     }
 
     #[test]

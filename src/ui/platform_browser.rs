@@ -41,7 +41,11 @@ fn copy_by_selection(text: &str) -> Option<bool> {
     let focused = document.active_element()?;
     // Beside the button: outside of an open dialog nothing can be selected.
     let place = focused.parent_element()?;
-    let area = document.create_element("textarea").ok()?.dyn_into::<web_sys::HtmlTextAreaElement>().ok()?;
+    let area = document
+        .create_element("textarea")
+        .ok()?
+        .dyn_into::<web_sys::HtmlTextAreaElement>()
+        .ok()?;
     area.set_value(text);
     area.set_class_name("visually-hidden");
     place.append_child(&area).ok()?;
@@ -61,7 +65,9 @@ fn copy_by_selection(text: &str) -> Option<bool> {
 
 /// Gives the document the theme at once; `None` leaves it to the system.
 pub fn set_theme(theme: Option<&str>) {
-    let Some(root) = document().document_element() else { return };
+    let Some(root) = document().document_element() else {
+        return;
+    };
     // Both fail only for malformed names.
     let _ = match theme {
         Some(theme) => root.set_attribute("data-theme", theme),

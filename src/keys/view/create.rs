@@ -8,8 +8,8 @@ use leptos::prelude::*;
 use crate::error::AppError;
 use crate::keys::model::{CreatedKey, NAME_MAX_CHARS};
 use crate::keys::server_fns::CreateKey;
-use crate::ui::dialog::Dialog;
 use crate::ui::copy_button::CopyButton;
+use crate::ui::dialog::Dialog;
 use crate::ui::error_view::ErrorView;
 use crate::ui::field::Field;
 use crate::ui::hydrated::use_hydrated;
@@ -27,12 +27,12 @@ const EXPIRIES: [(&str, &str); 5] = [
 /// Opens the dialog. It waits for the page to react: a plain form would lose the
 /// key that comes back.
 #[component]
-pub(super) fn CreateButton(open: RwSignal<bool>) -> impl IntoView {
+pub(super) fn CreateButton(open: RwSignal<bool>, #[prop(optional)] label: Option<&'static str>) -> impl IntoView {
     let hydrated = use_hydrated();
     view! {
         <button type="button" class="button button-primary" disabled=move || !hydrated.get() on:click=move |_| open.set(true)>
             <Icon shape=Shape::Plus />
-            "Create key"
+            {label.unwrap_or("Create key")}
         </button>
     }
 }

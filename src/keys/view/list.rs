@@ -75,7 +75,7 @@ fn Found(
                 <p>
                     "Create a key for each script, sheet or app that needs data from Odoo. Give each its own, so that you can revoke one without touching the others."
                 </p>
-                <CreateButton open=creating />
+                <CreateButton open=creating label="Create your first key" />
             </EmptyState>
         }
         .into_any();
@@ -91,16 +91,34 @@ fn Found(
         }
         .into_any();
     }
-    let KeyPage { keys, page, pages, .. } = page;
+    let KeyPage {
+        keys,
+        found,
+        total,
+        page,
+        pages,
+    } = page;
     let href = {
         let query = query.clone();
         Callback::new(move |page| address::of(&KeyQuery { page, ..query.clone() }))
     };
     view! {
         <KeyTable keys query to_revoke />
+        <p class="found" role="status">
+            {count(found, total)}
+        </p>
         <Pagination page pages href />
     }
     .into_any()
+}
+
+/// How many there are, in words.
+fn count(found: u64, total: u64) -> String {
+    match (found, total) {
+        (1, 1) => "1 key".to_owned(),
+        (found, total) if found == total => format!("{total} keys"),
+        (found, total) => format!("{found} of {total} keys"),
+    }
 }
 
 /// What has just happened, for those who see and those who listen; the focus

@@ -73,19 +73,19 @@ fn KeyRow(key: ApiKey, to_revoke: RwSignal<Option<ApiKey>>) -> impl IntoView {
             <th scope="row">
                 <a href=address.clone()>{key.name.clone()}</a>
             </th>
-            <td data-label="API Key Prefix">
+            <td class="prefix">
                 <code>{key.prefix.clone()}</code>
             </td>
-            <td data-label="Created At">
+            <td class="created" data-label="Created At">
                 <Timestamp at=key.created_at />
             </td>
-            <td data-label="Expires At">
+            <td class="expires" data-label="Expires At">
                 <Instant at=key.expires_at never="Never" />
             </td>
-            <td data-label="Last Used">
+            <td class="used" data-label="Last Used">
                 <Instant at=key.last_used_at never="Never" />
             </td>
-            <td data-label="Status">
+            <td class="status">
                 <Badge tone=tone(key.status) label=key.status.label() />
             </td>
             <td class="actions">
