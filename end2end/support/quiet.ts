@@ -1,0 +1,39 @@
+/** Holds a browser to silence: no error in the console, no uncaught exception, no failed request. */
+import type { BrowserContext } from '@playwright/test';
+
+export class Quiet {
+  private readonly complaints: string[] = [];
+  private readonly expected: RegExp[] = [];
+
+  /** Listens to all pages of `context`, from now on. */
+  watch(context: BrowserContext): void {
+    context.on('console', (message) => {
+      // A warning of the browser counts as well: it is about our page.
+      if (['error', 'warning', 'assert'].includes(message.type())) {
+        this.complain(`console ${message.type()}: ${message.text()} (${message.location().url})`);
+      }
+    });
+    context.on('weberror', (error) => this.complain(`uncaught: ${error.error()}`));
+    context.on('requestfailed', (request) =>
+      this.complain(`request failed: ${request.method()} ${request.url()} ${request.failure()?.errorText}`),
+    );
+  }
+
+  /** A complaint that the test itself provokes. It must come: an allowance for nothing hides something. */
+  expect(complaint: RegExp): void {
+    this.expected.push(complaint);
+  }
+
+  /** What was heard and not expected, and what was expected and not heard. */
+  verdict(): string[] {
+    const heard = this.complaints.filter((text) => !this.expected.some((pattern) => pattern.test(text)));
+    const missed = this.expected
+      .filter((pattern) => !this.complaints.some((text) => pattern.test(text)))
+      .map((pattern) => `expected and not heard: ${pattern}`);
+    return [...heard, ...missed];
+  }
+
+  private complain(text: string): void {
+    this.complaints.push(text);
+  }
+}
