@@ -27,9 +27,11 @@ test('a key is created, copied, used, revoked and refused', async ({ page, conte
     // Only the key, a copy button and a warning, and the way out.
     await expect(keys.newKeyDialog).toMatchAriaSnapshot(`
       - dialog "Your new key":
+        - /children: equal
         - heading "Your new key" [level=2]
         - code: /^obk_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}$/
         - button "Copy key"
+        - status
         - paragraph: This is the only time the key is shown. Copy it now and keep it as you would keep a password.
         - button "Done"
     `);
