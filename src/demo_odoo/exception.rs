@@ -60,7 +60,10 @@ impl Exception {
     /// Wrong credentials.
     #[must_use]
     pub fn access_denied() -> Self {
-        Self { name: "odoo.exceptions.AccessDenied", message: "Access Denied".to_owned() }
+        Self {
+            name: "odoo.exceptions.AccessDenied",
+            message: "Access Denied".to_owned(),
+        }
     }
 
     /// A record that is not there.

@@ -43,8 +43,12 @@ const fn write_date() -> Field {
 }
 
 /// The states of an order.
-pub const STATES: &[(&str, &str)] =
-    &[("draft", "Quotation"), ("sent", "Quotation Sent"), ("sale", "Sales Order"), ("cancel", "Cancelled")];
+pub const STATES: &[(&str, &str)] = &[
+    ("draft", "Quotation"),
+    ("sent", "Quotation Sent"),
+    ("sale", "Sales Order"),
+    ("cancel", "Cancelled"),
+];
 
 const INVOICE_STATUS: &[(&str, &str)] = &[
     ("upselling", "Upselling Opportunity"),
@@ -66,8 +70,12 @@ const MODULE_STATES: &[(&str, &str)] = &[
 
 const MODEL_STATES: &[(&str, &str)] = &[("manual", "Custom Object"), ("base", "Base Object")];
 
-const PARTNER_TYPES: &[(&str, &str)] =
-    &[("contact", "Contact"), ("invoice", "Invoice"), ("delivery", "Delivery"), ("other", "Other")];
+const PARTNER_TYPES: &[(&str, &str)] = &[
+    ("contact", "Contact"),
+    ("invoice", "Invoice"),
+    ("delivery", "Delivery"),
+    ("other", "Other"),
+];
 
 static USER: [Field; 12] = [
     id(),
@@ -121,11 +129,20 @@ static PARTNER: [Field; 22] = [
     write_date(),
 ];
 
-static CURRENCY: [Field; 5] =
-    [id(), display_name(), char("name", "Currency").required(), char("symbol", "Symbol").required(), flag("active", "Active")];
+static CURRENCY: [Field; 5] = [
+    id(),
+    display_name(),
+    char("name", "Currency").required(),
+    char("symbol", "Symbol").required(),
+    flag("active", "Active"),
+];
 
-static COUNTRY: [Field; 4] =
-    [id(), display_name(), char("name", "Country Name").required(), char("code", "Country Code").required()];
+static COUNTRY: [Field; 4] = [
+    id(),
+    display_name(),
+    char("name", "Country Name").required(),
+    char("code", "Country Code").required(),
+];
 
 static UOM: [Field; 3] = [id(), display_name(), char("name", "Unit Name").required()];
 
@@ -155,7 +172,11 @@ static TEMPLATE: [Field; 11] = [
     to("uom_id", "Unit", "uom.uom").required(),
     flag("sale_ok", "Sales"),
     flag("active", "Active"),
-    Field::new("product_variant_ids", "Products", Kind::One2many("product.product", "product_tmpl_id")),
+    Field::new(
+        "product_variant_ids",
+        "Products",
+        Kind::One2many("product.product", "product_tmpl_id"),
+    ),
     char("default_code", "Internal Reference"),
     create_date(),
 ];
@@ -181,7 +202,11 @@ static ORDER: [Field; 24] = [
     to("partner_shipping_id", "Delivery Address", "res.partner").required(),
     to("currency_id", "Currency", "res.currency").readonly(),
     to("user_id", "Salesperson", "res.users"),
-    Field::new("order_line", "Order Lines", Kind::One2many("sale.order.line", "order_id")),
+    Field::new(
+        "order_line",
+        "Order Lines",
+        Kind::One2many("sale.order.line", "order_id"),
+    ),
     money("amount_untaxed", "Untaxed Amount"),
     money("amount_tax", "Taxes"),
     money("amount_total", "Total"),
@@ -247,22 +272,85 @@ const fn model(
     named_by: &'static str,
     fields: &'static [Field],
 ) -> Model {
-    Model { name, label, class, order, named_by, fields }
+    Model {
+        name,
+        label,
+        class,
+        order,
+        named_by,
+        fields,
+    }
 }
 
 /// Every model of the demo.
 pub static MODELS: [Model; 13] = [
     model("res.users", "User", "ResUsers", "name, login", "name", &USER),
     model("res.company", "Companies", "ResCompany", "name", "name", &COMPANY),
-    model("res.partner", "Contact", "ResPartner", "complete_name ASC, id DESC", "name", &PARTNER),
-    model("res.currency", "Currency", "ResCurrency", "active desc, name", "name", &CURRENCY),
+    model(
+        "res.partner",
+        "Contact",
+        "ResPartner",
+        "complete_name ASC, id DESC",
+        "name",
+        &PARTNER,
+    ),
+    model(
+        "res.currency",
+        "Currency",
+        "ResCurrency",
+        "active desc, name",
+        "name",
+        &CURRENCY,
+    ),
     model("res.country", "Country", "ResCountry", "name, id", "name", &COUNTRY),
     model("uom.uom", "Product Unit of Measure", "UomUom", "id", "name", &UOM),
-    model("product.product", "Product Variant", "ProductProduct", "default_code, name, id", "name", &PRODUCT),
-    model("product.template", "Product", "ProductTemplate", "name", "name", &TEMPLATE),
-    model("sale.order", "Sales Order", "SaleOrder", "date_order desc, id desc", "name", &ORDER),
-    model("sale.order.line", "Sales Order Line", "SaleOrderLine", "order_id, sequence, id", "name", &LINE),
+    model(
+        "product.product",
+        "Product Variant",
+        "ProductProduct",
+        "default_code, name, id",
+        "name",
+        &PRODUCT,
+    ),
+    model(
+        "product.template",
+        "Product",
+        "ProductTemplate",
+        "name",
+        "name",
+        &TEMPLATE,
+    ),
+    model(
+        "sale.order",
+        "Sales Order",
+        "SaleOrder",
+        "date_order desc, id desc",
+        "name",
+        &ORDER,
+    ),
+    model(
+        "sale.order.line",
+        "Sales Order Line",
+        "SaleOrderLine",
+        "order_id, sequence, id",
+        "name",
+        &LINE,
+    ),
     model("ir.model", "Models", "IrModel", "name ASC", "name", &MODEL),
-    model("ir.module.module", "Module", "IrModuleModule", "application desc,name", "shortdesc", &MODULE),
-    model("ir.config_parameter", "System Parameter", "IrConfigParameter", "key", "key", &PARAMETER),
+    model(
+        "ir.module.module",
+        "Module",
+        "IrModuleModule",
+        "application desc,name",
+        "shortdesc",
+        &MODULE,
+    ),
+    model(
+        "ir.config_parameter",
+        "System Parameter",
+        "IrConfigParameter",
+        "key",
+        "key",
+        &PARAMETER,
+    ),
 ];

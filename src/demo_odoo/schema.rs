@@ -115,7 +115,14 @@ impl Field {
     /// A plain field.
     #[must_use]
     pub const fn new(name: &'static str, label: &'static str, kind: Kind) -> Self {
-        Self { name, label, kind, required: false, readonly: false, help: "" }
+        Self {
+            name,
+            label,
+            kind,
+            required: false,
+            readonly: false,
+            help: "",
+        }
     }
 
     /// A record needs it.
@@ -149,7 +156,10 @@ impl Field {
             ("default_export_compatible", false.into()),
             ("depends", Value::List(Vec::new())),
             ("exportable", true.into()),
-            ("groupable", (!computed && !matches!(self.kind, Kind::One2many(..))).into()),
+            (
+                "groupable",
+                (!computed && !matches!(self.kind, Kind::One2many(..))).into(),
+            ),
             ("manual", false.into()),
             ("name", self.name.into()),
             ("readonly", self.readonly.into()),
@@ -165,9 +175,7 @@ impl Field {
         }
         self.describe_kind(&mut all);
         all.sort_by_key(|(key, _)| *key);
-        all.retain(|(key, _)| {
-            attributes.is_none_or(|names| names.iter().any(|name| name.as_str() == Some(*key)))
-        });
+        all.retain(|(key, _)| attributes.is_none_or(|names| names.iter().any(|name| name.as_str() == Some(*key))));
         Value::Dict(all.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     }
 
@@ -186,7 +194,9 @@ impl Field {
             Kind::Float => all.push(("aggregator", "sum".into())),
             Kind::Monetary => all.extend([("aggregator", "sum".into()), ("currency_field", "currency_id".into())]),
             Kind::Selection(options) => {
-                let options = options.iter().map(|(key, label)| vec![(*key).into(), (*label).into()].into());
+                let options = options
+                    .iter()
+                    .map(|(key, label)| vec![(*key).into(), (*label).into()].into());
                 all.push(("selection", Value::List(options.collect())));
             }
             _ => {}

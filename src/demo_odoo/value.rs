@@ -195,7 +195,11 @@ fn dump_str(value: &str, out: &mut String) {
 }
 
 fn repr_str(value: &str, out: &mut String) {
-    let quote = if value.contains('\'') && !value.contains('"') { '"' } else { '\'' };
+    let quote = if value.contains('\'') && !value.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
     out.push(quote);
     for char in value.chars() {
         match char {
@@ -233,9 +237,9 @@ impl From<serde_json::Value> for Value {
         match value {
             serde_json::Value::Null => Self::None,
             serde_json::Value::Bool(value) => Self::Bool(value),
-            serde_json::Value::Number(value) => {
-                value.as_i64().map_or_else(|| Self::Float(value.as_f64().unwrap_or(f64::MAX)), Self::Int)
-            }
+            serde_json::Value::Number(value) => value
+                .as_i64()
+                .map_or_else(|| Self::Float(value.as_f64().unwrap_or(f64::MAX)), Self::Int),
             serde_json::Value::String(value) => Self::Str(value),
             serde_json::Value::Array(items) => Self::List(items.into_iter().map(Self::from).collect()),
             serde_json::Value::Object(items) => {
@@ -271,17 +275,30 @@ mod tests {
     #[test]
     fn json_is_written_with_pythons_spaces_and_numbers() {
         let value = Value::Dict(vec![
-            ("b".into(), Value::from(vec![Value::from(1), Value::from(2240.0), Value::None])),
+            (
+                "b".into(),
+                Value::from(vec![Value::from(1), Value::from(2240.0), Value::None]),
+            ),
             ("a".into(), Value::from("\u{e4}\n\u{1}\"")),
         ]);
-        assert_eq!(value.dump(), "{\"b\": [1, 2240.0, null], \"a\": \"\u{e4}\\n\\u0001\\\"\"}");
+        assert_eq!(
+            value.dump(),
+            "{\"b\": [1, 2240.0, null], \"a\": \"\u{e4}\\n\\u0001\\\"\"}"
+        );
         assert_eq!(Value::from(1e16).dump(), "1e+16");
         assert_eq!(Value::from(0.00001).dump(), "1e-05");
     }
 
     #[test]
     fn repr_is_pythons() {
-        let value = Value::from(vec![1.into(), 2.0.into(), "a'b".into(), true.into(), Value::None, "a'\"".into()]);
+        let value = Value::from(vec![
+            1.into(),
+            2.0.into(),
+            "a'b".into(),
+            true.into(),
+            Value::None,
+            "a'\"".into(),
+        ]);
         assert_eq!(value.repr(), r#"[1, 2.0, "a'b", True, None, 'a\'"']"#);
     }
 }
