@@ -1,4 +1,5 @@
 import { SpeedTestPage } from '../pages/speed-test';
+import { expectFitForAll } from '../support/look';
 import { expect, test } from '../support/test';
 
 // Nobody listens on the port that no service may have.
@@ -10,6 +11,7 @@ test.use({
 });
 
 test('a run that failed is kept and says why', async ({ page }) => {
+  test.slow();
   const speed = new SpeedTestPage(page);
   await speed.open('/speed-test');
   await expect(speed.banner, 'this is no demo').toHaveCount(0);
@@ -30,4 +32,5 @@ test('a run that failed is kept and says why', async ({ page }) => {
   await page.reload();
   await speed.hydrated();
   await expect(speed.rows).toHaveCount(2);
+  await expectFitForAll(page, 'speed test, two failed runs');
 });
