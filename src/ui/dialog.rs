@@ -72,7 +72,10 @@ mod tests {
 
     #[test]
     fn a_dialog_is_named_by_its_heading() {
-        let html = view! { <Dialog open=RwSignal::new(false) title="Revoke this key?">"Really."</Dialog> }.to_html();
+        let html = Owner::new().with(|| {
+            let open = RwSignal::new(false);
+            view! { <Dialog open title="Revoke this key?">"Really."</Dialog> }.to_html()
+        });
         assert!(html.contains(r#"aria-labelledby="dialog-revoke-this-key""#), "{html}");
         assert!(html.contains(r#"<h2 id="dialog-revoke-this-key">"#), "{html}");
     }

@@ -1,10 +1,21 @@
-//! What a component needs of the machine it runs on, in the browser: its clock's
+//! What a component needs of the machine it runs on, in the browser: its clock and
 //! zone, its clipboard. `platform_server.rs` has the same functions.
 
 use chrono::{DateTime, Utc};
 use leptos::prelude::{document, window};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
+
+/// This moment, by the reader's clock.
+#[must_use]
+pub fn now() -> DateTime<Utc> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "milliseconds since 1970 fit for the next 200 million years"
+    )]
+    let millis = js_sys::Date::now() as i64;
+    DateTime::from_timestamp_millis(millis).unwrap_or_default()
+}
 
 /// The instant as the reader's clock shows it: `2026-11-24 07:29`.
 #[must_use]

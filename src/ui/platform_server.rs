@@ -3,6 +3,12 @@
 
 use chrono::{DateTime, Utc};
 
+/// This moment.
+#[must_use]
+pub fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
 /// The reader's zone is unknown here: UTC.
 #[must_use]
 pub fn local_time(at: DateTime<Utc>) -> String {

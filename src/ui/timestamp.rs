@@ -25,7 +25,8 @@ mod tests {
 
     #[test]
     fn without_a_browser_an_instant_is_in_utc_and_exact_on_hover() {
-        let html = view! { <Timestamp at="2026-11-24T06:29:30.125+01:00".parse().expect("an instant") /> }.to_html();
+        let at = "2026-11-24T06:29:30.125+01:00".parse().expect("an instant");
+        let html = Owner::new().with(|| view! { <Timestamp at /> }.to_html());
         assert!(html.contains("2026-11-24 05:29 UTC"), "{html}");
         assert!(html.contains(r#"title="2026-11-24T05:29:30.125Z""#), "{html}");
     }

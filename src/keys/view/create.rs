@@ -6,7 +6,7 @@ use leptos::html;
 use leptos::prelude::*;
 
 use crate::error::AppError;
-use crate::keys::model::{CreatedKey, NAME_MAX_CHARS};
+use crate::keys::model::{CreatedKey, KeyName, NAME_MAX_CHARS, parse_expiry};
 use crate::keys::server_fns::CreateKey;
 use crate::ui::copy_button::CopyButton;
 use crate::ui::dialog::Dialog;
@@ -14,6 +14,7 @@ use crate::ui::error_view::ErrorView;
 use crate::ui::field::Field;
 use crate::ui::hydrated::use_hydrated;
 use crate::ui::icon::{Icon, Shape};
+use crate::ui::platform;
 
 /// The choices of how long a key lives, with the words for them.
 const EXPIRIES: [(&str, &str); 5] = [
@@ -91,12 +92,13 @@ fn CreateForm(
         if create.pending().get_untracked() {
             return;
         }
-        error.set(None);
-        create.dispatch(CreateKey {
-            name: name.get(),
-            expiry: expiry.get(),
-            date: date.get(),
-        });
+        let (name, expiry, date) = (name.get_untracked(), expiry.get_untracked(), date.get_untracked());
+        // The server decides; but it need not be asked for what is wrong already.
+        let checked = KeyName::parse(&name).and(parse_expiry(&expiry, &date, platform::now()).map(drop));
+        error.set(checked.err());
+        if error.with_untracked(Option::is_none) {
+            create.dispatch(CreateKey { name, expiry, date });
+        }
     };
     view! {
         <form class="form" node_ref=form on:submit=submit>

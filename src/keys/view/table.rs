@@ -122,3 +122,65 @@ pub(super) fn Instant(at: Option<chrono::DateTime<chrono::Utc>>, never: &'static
         None => view! { <span class="muted">{never}</span> }.into_any(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ApiKeyId;
+
+    fn key(name: &str, status: KeyStatus) -> ApiKey {
+        let at = "2026-11-24T12:00:00Z".parse().expect("an instant");
+        ApiKey {
+            id: ApiKeyId(uuid::Uuid::nil()),
+            name: name.to_owned(),
+            prefix: "obk_AbCd1234".to_owned(),
+            created_at: at,
+            expires_at: None,
+            last_used_at: None,
+            revoked_at: (status == KeyStatus::Revoked).then_some(at),
+            status,
+        }
+    }
+
+    fn html(keys: Vec<ApiKey>, query: KeyQuery) -> String {
+        Owner::new().with(|| {
+            let to_revoke = RwSignal::new(None);
+            view! { <KeyTable keys query to_revoke /> }.to_html()
+        })
+    }
+
+    #[test]
+    fn what_can_be_revoked_has_a_button_for_it_and_a_link_before_the_page_reacts() {
+        let html = html(vec![key("Stock sheet", KeyStatus::Active)], KeyQuery::default());
+        assert_eq!(html.matches(r#"aria-label="Revoke Stock sheet""#).count(), 2, "{html}");
+        assert!(html.contains("00000000-0000-0000-0000-000000000000#revoke"), "{html}");
+    }
+
+    #[test]
+    fn what_is_revoked_offers_no_revoking() {
+        let html = html(vec![key("Stock sheet", KeyStatus::Revoked)], KeyQuery::default());
+        assert!(html.contains("Revoked"), "{html}");
+        assert!(!html.contains("Revoke Stock sheet"), "{html}");
+    }
+
+    #[test]
+    fn one_column_says_that_the_table_is_sorted_by_it() {
+        let query = KeyQuery {
+            sort: KeySort::Name,
+            descending: false,
+            ..KeyQuery::default()
+        };
+        let html = html(vec![key("Stock sheet", KeyStatus::Active)], query);
+        assert_eq!(html.matches(r#"aria-sort="ascending""#).count(), 1, "{html}");
+        assert_eq!(html.matches(r#"aria-sort="none""#).count(), 3, "{html}");
+    }
+
+    #[test]
+    fn a_name_is_text_and_never_markup() {
+        let html = html(
+            vec![key(r#""><img src=x onerror=alert(1)>"#, KeyStatus::Active)],
+            KeyQuery::default(),
+        );
+        assert!(!html.contains("<img"), "{html}");
+    }
+}
