@@ -271,7 +271,7 @@ impl FromServerFnError for AppError {
     /// Leptos' own failures: in the browser the bridge was not reached or
     /// answered nonsense; on the server the arguments did not parse.
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
-        match error {
+        let error = match error {
             ServerFnErrorErr::Request(_) => Self::new(
                 ErrorCode::Unavailable,
                 "The bridge can't be reached. Check your connection and try again.",
@@ -279,8 +279,16 @@ impl FromServerFnError for AppError {
             ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) => {
                 Self::invalid("A field of this form is missing or malformed.")
             }
+            // On the server it is the request that can't be read.
+            ServerFnErrorErr::Deserialization(_) if cfg!(feature = "ssr") => {
+                Self::invalid("A field of this form is missing or malformed.")
+            }
             other => Self::internal(other.to_string()),
-        }
+        };
+        // No server function ran that could have said its status.
+        #[cfg(feature = "ssr")]
+        error.set_status();
+        error
     }
 }
 
@@ -302,7 +310,7 @@ mod server {
     impl From<sqlx::Error> for AppError {
         fn from(error: sqlx::Error) -> Self {
             let away = match &error {
-                sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut => true,
+                sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
                 // Class 57 (operator intervention), 53 (resources) and 08
                 // (connection): the server is stopping, starting or full.
                 sqlx::Error::Database(db) => db
@@ -385,8 +393,20 @@ mod server {
         })
     }
 
+    impl AppError {
+        /// Gives the server function's answer its true status (Leptos would say
+        /// 500 for every error).
+        pub(super) fn set_status(&self) {
+            let Some(options) = use_context::<ResponseOptions>() else { return };
+            options.set_status(self.http_status());
+            if let Some(secs) = self.retry_after_secs {
+                options.insert_header(header::RETRY_AFTER, HeaderValue::from(secs));
+            }
+        }
+    }
+
     /// Ends a server function: the error is logged once, and the answer gets
-    /// its true status (Leptos would say 500 for every error).
+    /// its true status.
     ///
     /// # Errors
     /// Those of `work`.

@@ -12,7 +12,10 @@ use crate::keys::model::{ApiKey, CreatedKey, KeyPage, KeyQuery};
 /// # Errors
 /// `unauthenticated`, `unavailable`.
 #[server(prefix = "/api", endpoint = "list_keys", input = server_fn::codec::Json)]
-pub async fn list_keys(query: KeyQuery) -> Result<KeyPage> {
+pub async fn list_keys(
+    /// Which keys.
+    query: KeyQuery,
+) -> Result<KeyPage> {
     use crate::error::answer;
     use crate::session::guard::signed_in;
     use crate::state::state;
@@ -29,7 +32,10 @@ pub async fn list_keys(query: KeyQuery) -> Result<KeyPage> {
 /// # Errors
 /// `unauthenticated`, `not_found`, `unavailable`.
 #[server(prefix = "/api", endpoint = "find_key", input = server_fn::codec::Json)]
-pub async fn find_key(id: ApiKeyId) -> Result<ApiKey> {
+pub async fn find_key(
+    /// Which key.
+    id: ApiKeyId,
+) -> Result<ApiKey> {
     use crate::error::answer;
     use crate::session::guard::signed_in;
     use crate::state::state;
@@ -47,7 +53,14 @@ pub async fn find_key(id: ApiKeyId) -> Result<ApiKey> {
 /// # Errors
 /// `invalid_request`, `unauthenticated`, `unavailable`.
 #[server(prefix = "/api", endpoint = "create_key", input = server_fn::codec::Json)]
-pub async fn create_key(name: String, expiry: String, date: String) -> Result<CreatedKey> {
+pub async fn create_key(
+    /// What it is for.
+    name: String,
+    /// `never`, a number of days, or `date`.
+    expiry: String,
+    /// The day, if `expiry` is `date`; else empty.
+    date: String,
+) -> Result<CreatedKey> {
     use crate::error::answer;
     use crate::keys::model::{KeyName, parse_expiry};
     use crate::session::guard::signed_in;
@@ -68,7 +81,10 @@ pub async fn create_key(name: String, expiry: String, date: String) -> Result<Cr
 /// # Errors
 /// `unauthenticated`, `not_found`, `unavailable`.
 #[server(prefix = "/api", endpoint = "revoke_key")]
-pub async fn revoke_key(id: ApiKeyId) -> Result<ApiKey> {
+pub async fn revoke_key(
+    /// Which key.
+    id: ApiKeyId,
+) -> Result<ApiKey> {
     use crate::error::answer;
     use crate::session::guard::signed_in;
     use crate::state::state;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use odoo_bridge::demo_odoo::Fault;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -53,7 +54,7 @@ async fn the_uid_is_remembered_and_nobody_logs_in_per_request(pool: PgPool) {
     let statuses = futures_util::future::join_all(calls).await;
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
     let counts = app.demo.counts();
-    assert_eq!((counts.authenticate, counts.execute_kw), (1, 20));
+    assert_eq!((counts.of("authenticate"), counts.of("execute_kw")), (1, 20));
 }
 
 #[sqlx::test]
@@ -115,8 +116,7 @@ async fn a_hostile_request_is_refused_in_the_contracts_shape_and_never_reaches_o
         assert_eq!((answer.status, answer.code()), (400, "invalid_request"), "{name}: {}", answer.text);
         assert!(!answer.json["error"].as_str().unwrap_or_default().contains(char::is_control), "{name}: {}", answer.text);
     }
-    let counts = app.demo.counts();
-    assert_eq!((counts.authenticate, counts.execute_kw), (0, 0));
+    assert_eq!(app.demo.counts().total(), 0);
 }
 
 #[sqlx::test]
@@ -167,7 +167,7 @@ async fn refused_credentials_are_remembered_and_not_hammered(pool: PgPool) {
         assert!(answer.headers.contains_key("retry-after"));
         assert!(answer.json["error"].as_str().is_some_and(|text| text.contains("operator")), "{}", answer.text);
     }
-    assert_eq!(app.demo.counts().authenticate, 1);
+    assert_eq!(app.demo.counts().of("authenticate"), 1);
 }
 
 #[sqlx::test]
@@ -175,7 +175,7 @@ async fn a_read_that_odoo_does_not_answer_in_time_is_a_timeout_and_a_write_has_a
     let app = TestApp::spawn_with(pool, &["--odoo-timeout-secs", "1", "--odoo-first-byte-timeout-secs", "1"]).await;
     let actor = app.with(&app.key("slow").await);
     actor.call(&search_orders()).await.data();
-    app.demo.faults().hang(true);
+    app.demo.faults().set(Fault::Hang);
 
     let started = Instant::now();
     let read = actor.call(&search_orders()).await;
@@ -192,7 +192,7 @@ async fn an_answer_that_breaks_off_is_never_a_short_valid_one(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     let actor = app.with(&app.key("cut").await);
     actor.call(&search_orders()).await.data();
-    app.demo.faults().cut_body(true);
+    app.demo.faults().set(Fault::cut_in_body());
     let read = actor.call(&search_orders()).await;
     assert_eq!((read.status, read.code()), (502, "odoo_unreachable"), "{}", read.text);
     let write = actor.call(&json!({"model": "res.partner", "method": "create", "args": [{"name": "x"}]})).await;
@@ -204,7 +204,7 @@ async fn an_answer_larger_than_the_limit_is_not_passed_on(pool: PgPool) {
     let app = TestApp::spawn_with(pool, &["--odoo-max-answer-bytes", "65536"]).await;
     let actor = app.with(&app.key("large").await);
     actor.call(&search_orders()).await.data();
-    app.demo.faults().huge_answer(Some(1 << 20));
+    app.demo.faults().set(Fault::Huge { bytes: 1 << 20 });
     let answer = actor.call(&search_orders()).await;
     assert_eq!((answer.status, answer.code()), (502, "odoo_error"), "{}", answer.text);
     assert_eq!(answer.json["details"]["limit_bytes"], 65_536);
@@ -215,11 +215,11 @@ async fn redirects_are_not_followed(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     let actor = app.with(&app.key("redirect").await);
     actor.call(&search_orders()).await.data();
-    let before = app.demo.counts().execute_kw;
-    app.demo.faults().redirect(Some("/jsonrpc".into()));
+    let before = app.demo.counts().of("execute_kw");
+    app.demo.faults().set(Fault::redirect("/jsonrpc"));
     let answer = actor.call(&search_orders()).await;
     assert_eq!((answer.status, answer.code()), (502, "odoo_unreachable"), "{}", answer.text);
-    assert!(app.demo.counts().execute_kw <= before + 1, "asked once, not where it points to");
+    assert!(app.demo.counts().of("execute_kw") <= before + 1, "asked once, not where it points to");
 }
 
 #[sqlx::test]
@@ -251,17 +251,56 @@ async fn a_method_without_a_result_answers_null(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     let actor = app.with(&app.key("null").await);
     actor.call(&search_orders()).await.data();
-    app.demo.faults().none_result(true);
+    app.demo.faults().set(Fault::NoneResult);
     assert_eq!(actor.call(&search_orders()).await.data(), &Value::Null);
 }
 
+#[sqlx::test]
+async fn every_way_to_break_a_connection_gets_a_clear_code(pool: PgPool) {
+    let app = TestApp::spawn_with(pool, &["--odoo-timeout-secs", "2"]).await;
+    let actor = app.with(&app.key("faults").await);
+    actor.call(&search_orders()).await.data();
+    let slow = Fault::Slow { bytes: 1, every: Duration::from_millis(50) };
+    for (name, fault, code) in [
+        ("cut before the headers", Fault::cut_before_headers(), "odoo_unreachable"),
+        ("cut after the headers", Fault::cut_after_headers(), "odoo_unreachable"),
+        ("cut in the body", Fault::cut_in_body(), "odoo_unreachable"),
+        ("no HTTP", Fault::garbage(), "odoo_unreachable"),
+        ("a proxy without Odoo", Fault::html(502), "odoo_unreachable"),
+        ("a proxy in maintenance", Fault::html(503), "odoo_unreachable"),
+        ("a login page", Fault::html(200), "odoo_unreachable"),
+        ("another site", Fault::html(404), "odoo_unreachable"),
+        ("a byte now and then", slow, "odoo_timeout"),
+    ] {
+        app.demo.faults().clear();
+        app.demo.faults().set(fault);
+        let answer = actor.call(&search_orders()).await;
+        assert_eq!(answer.code(), code, "{name}: {}", answer.text);
+    }
+    app.demo.faults().clear();
+    actor.call(&search_orders()).await.data();
+}
+
+#[sqlx::test]
+async fn a_write_behind_a_proxy_that_gave_up_has_an_unknown_outcome(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let actor = app.with(&app.key("proxy").await);
+    actor.call(&search_orders()).await.data();
+    let write = json!({"model": "res.partner", "method": "create", "args": [{"name": "x"}]});
+    for (status, code) in [(502, "outcome_unknown"), (504, "outcome_unknown"), (503, "odoo_unreachable"), (404, "odoo_unreachable")] {
+        app.demo.faults().clear();
+        app.demo.faults().set(Fault::html(status));
+        assert_eq!(actor.call(&write).await.code(), code, "HTTP {status}");
+    }
+}
 #[sqlx::test]
 async fn no_odoo_answer_however_odd_breaks_the_contract(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     let actor = app.with(&app.key("corpus").await);
     actor.call(&search_orders()).await.data();
     for odd in crate::hostile_answers::hostile_answers() {
-        app.demo.faults().raw(Some((odd.status, odd.content_type.to_owned(), odd.body.clone())));
+        app.demo.faults().clear();
+        app.demo.faults().set(Fault::answer(odd.status, odd.content_type, odd.body.clone()));
         let answer = actor.call(&search_orders()).await;
         let seen = if answer.json["success"] == true { "success".to_owned() } else { answer.code().to_owned() };
         assert!(odd.expected.contains(&seen.as_str()), "{}: {seen}, expected {:?}: {}", odd.name, odd.expected, answer.text);
@@ -271,3 +310,4 @@ async fn no_odoo_answer_however_odd_breaks_the_contract(pool: PgPool) {
         assert!(answer.text.len() < 1 << 20 || seen == "success", "{}: {} bytes", odd.name, answer.text.len());
     }
 }
+

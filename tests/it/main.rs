@@ -2,9 +2,12 @@
 //! router; the demo Odoo stands in where faults are injected.
 
 mod helpers;
+mod hostile_answers;
 
 mod call;
 mod commands;
+mod database;
+mod demo_odoo;
 mod embedded_postgres;
 mod guide;
 mod keys;
