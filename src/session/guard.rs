@@ -160,10 +160,10 @@ impl Asked {
         }
     }
 
-    /// A form without JavaScript is led back to its page with the error in the
-    /// URL; the error's own status, set by the function, would stop the browser.
+    /// A form without JavaScript is led on, or back to its page with the error in
+    /// the URL, always by a 303; the error's own status would stop the browser.
     fn finish(&self, response: Response) -> Response {
-        let form = self.api && self.html && !response.status().is_redirection();
+        let form = self.api && self.html;
         let Some(place) = response.headers().get(header::LOCATION).filter(|_| form) else {
             return response;
         };

@@ -742,7 +742,60 @@ async fn a_hostile_form_or_cookie_is_an_error_in_words(pool: PgPool) {
     assert_eq!(log_in(&person, &form).await.status(), 401);
     let cookie = person
         .request(Method::GET, "/keys")
-        .header("Cookie", "bridge_session=\u{7f}..; =; bridge_session=AAAA");
+        .header("Cookie", "bridge_session=%00..; =; bridge_session=AAAA");
     assert!(place(&cookie.send().await.expect("the bridge answers")).starts_with("/login"));
     assert!(has_users(&app.pool).await.expect("an answer"));
+}
+
+#[sqlx::test]
+async fn while_the_database_is_away_a_page_says_so_in_a_sentence(pool: PgPool) {
+    use tower::ServiceExt as _;
+
+    let app = TestApp::spawn(pool).await;
+    // Nobody listens on port 1.
+    let away = sqlx::postgres::PgPoolOptions::new()
+        .acquire_timeout(std::time::Duration::from_millis(200))
+        .connect_lazy("postgres://postgres@127.0.0.1:1/away")
+        .expect("an address");
+    let state = odoo_bridge::state::AppState {
+        pool: away,
+        ..app.bridge.state.clone()
+    };
+    let router = odoo_bridge::server::router::router(state);
+    let ask = |method: &'static str, path: &'static str, accept: &'static str| {
+        let router = router.clone();
+        async move {
+            let request = http::Request::builder()
+                .method(method)
+                .uri(path)
+                .header("Host", "bridge.example.com")
+                .header("Origin", "http://bridge.example.com")
+                .header("Accept", accept)
+                .header("Cookie", format!("bridge_session={}", "A".repeat(43)))
+                .body(axum::body::Body::empty())
+                .expect("a request");
+            let response = router.oneshot(request).await.expect("an answer");
+            let (parts, body) = response.into_parts();
+            let body = axum::body::to_bytes(body, 100_000).await.expect("a body");
+            (parts, String::from_utf8(body.to_vec()).expect("text"))
+        }
+    };
+    for page in ["/keys", "/login"] {
+        let (parts, body) = ask("GET", page, "text/html").await;
+        assert_eq!(
+            (
+                parts.status.as_u16(),
+                &parts.headers["content-type"].to_str().expect("text")[..9]
+            ),
+            (503, "text/html")
+        );
+        assert!(
+            body.contains("database can&#39;t be reached") || body.contains("database can't be reached"),
+            "{body}"
+        );
+        assert!(parts.headers.contains_key("retry-after"));
+    }
+    let (parts, body) = ask("POST", "/api/list_keys", "application/json").await;
+    assert_eq!(parts.status.as_u16(), 503);
+    assert!(body.contains(r#""code":"unavailable""#), "{body}");
 }
