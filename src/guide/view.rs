@@ -155,7 +155,7 @@ fn CodeTable() -> impl IntoView {
                 <tr>
                     <td class="number">{code.status()}</td>
                     <th scope="row"><code>{code.as_str()}</code></th>
-                    <td>{if code.retryable() { "yes" } else { "no" }}</td>
+                    <td data-label="Retryable">{if code.retryable() { "yes" } else { "no" }}</td>
                     <td class="explanation">{code.explanation()}</td>
                 </tr>
             }

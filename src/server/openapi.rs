@@ -94,7 +94,7 @@ fn failures(status: u16, codes: &[ErrorCode]) -> Value {
     let mut headers = json!({ "x-request-id": { "$ref": "#/components/headers/RequestId" } });
     match status {
         401 => headers["WWW-Authenticate"] = json!({ "$ref": "#/components/headers/WwwAuthenticate" }),
-        429 | 503 => headers["Retry-After"] = json!({ "$ref": "#/components/headers/RetryAfter" }),
+        429 | 502 | 503 => headers["Retry-After"] = json!({ "$ref": "#/components/headers/RetryAfter" }),
         _ => {}
     }
     json!({
@@ -121,8 +121,8 @@ fn call_request() -> Value {
         "additionalProperties": false,
         "required": ["model", "method"],
         "properties": {
-            "model": { "type": "string", "description": "The Odoo model, such as sale.order." },
-            "method": { "type": "string", "description": "A public method of the model, such as search_read." },
+            "model": { "type": "string", "maxLength": 128, "pattern": "^[a-z0-9_]+([.][a-z0-9_]+)*$", "description": "The Odoo model, such as sale.order." },
+            "method": { "type": "string", "maxLength": 128, "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "description": "A public method of the model, such as search_read." },
             "args": { "type": "array", "default": [], "description": "The positional arguments of execute_kw. For search_read, the first one is the domain." },
             "kwargs": { "type": "object", "default": {}, "description": "The named arguments of execute_kw, such as fields, limit and order." },
         },

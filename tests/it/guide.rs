@@ -37,17 +37,27 @@ async fn snippet(person: &Actor, id: &str) -> String {
     let guide = Answer::of(person.post_json("/api/get_guide", &json!({})).await).await;
     assert_eq!(guide.status, 200, "{}", guide.text);
     let snippets = guide.json["snippets"].as_array().expect("snippets").clone();
-    let found = snippets.iter().find(|snippet| snippet["id"] == id).expect("the snippet");
+    let found = snippets
+        .iter()
+        .find(|snippet| snippet["id"] == id)
+        .expect("the snippet");
     found["code"]["text"].as_str().expect("its text").to_owned()
 }
 
 async fn run(command: &mut Command) -> Output {
-    command.env("no_proxy", "*").kill_on_drop(true).output().await.expect("the program is installed")
+    command
+        .env("no_proxy", "*")
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("the program is installed")
 }
 
 async fn node(script: &str, key: Option<&str>) -> Output {
     let mut command = Command::new("node");
-    command.args(["-e", &format!("{STAND_IN}\n{script}")]).env_remove("PROPERTY_ODOO_BRIDGE_KEY");
+    command
+        .args(["-e", &format!("{STAND_IN}\n{script}")])
+        .env_remove("PROPERTY_ODOO_BRIDGE_KEY");
     if let Some(key) = key {
         command.env("PROPERTY_ODOO_BRIDGE_KEY", key);
     }
@@ -57,7 +67,10 @@ async fn node(script: &str, key: Option<&str>) -> Output {
 /// The JSON that a program printed; its own words if it failed.
 #[track_caller]
 fn printed(output: &Output) -> Value {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{out}\n{err}");
     serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}\n{err}"))
 }
@@ -71,7 +84,14 @@ fn text_of(html: &str) -> String {
         rest = after.split_once('>').map_or("", |(_, after)| after);
     }
     text.push_str(rest);
-    for (escaped, char) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&#x27;", "'"), ("&amp;", "&")] {
+    for (escaped, char) in [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&#x27;", "'"),
+        ("&amp;", "&"),
+    ] {
         text = text.replace(escaped, char);
     }
     text
@@ -81,7 +101,9 @@ fn text_of(html: &str) -> String {
 async fn the_curl_snippet_runs_in_a_shell(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     let key = app.key("shell").await;
-    let command = snippet(&app.signed_in().await, "curl").await.replace("YOUR_API_KEY", &key.plaintext);
+    let command = snippet(&app.signed_in().await, "curl")
+        .await
+        .replace("YOUR_API_KEY", &key.plaintext);
     let answer = printed(&run(Command::new("sh").args(["-c", &command])).await);
     assert_eq!(answer["success"], true, "{answer}");
     assert_eq!(answer["data"].as_array().map(Vec::len), Some(5), "{answer}");
@@ -96,10 +118,17 @@ async fn the_apps_script_snippet_runs_where_google_would_run_it(pool: PgPool) {
 
     let orders = printed(&node(&format!("{script}\nlogSaleOrders();"), Some(&key.plaintext)).await);
     assert_eq!(orders.as_array().map(Vec::len), Some(5), "{orders}");
-    assert!(orders[0]["name"].is_string() && orders[0]["state"].is_string(), "{orders}");
+    assert!(
+        orders[0]["name"].is_string() && orders[0]["state"].is_string(),
+        "{orders}"
+    );
 
-    let counted = format!("{script}\nLogger.log(JSON.stringify(apiExecuteGateway('res.partner', 'search_count', [[]])));");
-    assert!(printed(&node(&counted, Some(&key.plaintext)).await).as_u64() > Some(0), "named arguments are optional");
+    let counted =
+        format!("{script}\nLogger.log(JSON.stringify(apiExecuteGateway('res.partner', 'search_count', [[]])));");
+    assert!(
+        printed(&node(&counted, Some(&key.plaintext)).await).as_u64() > Some(0),
+        "named arguments are optional"
+    );
 }
 
 #[sqlx::test]
@@ -107,12 +136,26 @@ async fn the_apps_script_snippet_says_what_went_wrong(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     let key = app.key("sheet").await;
     let script = snippet(&app.signed_in().await, "apps-script").await;
-    let caught = |call: &str| format!("{script}\ntry {{ {call} }} catch (error) {{ Logger.log(JSON.stringify(error.message)); }}");
+    let caught = |call: &str| {
+        format!("{script}\ntry {{ {call} }} catch (error) {{ Logger.log(JSON.stringify(error.message)); }}")
+    };
 
-    let unknown = printed(&node(&caught("apiExecuteGateway('no.model', 'read', [[1]])"), Some(&key.plaintext)).await);
-    assert!(unknown.as_str().is_some_and(|text| text.contains("no.model")), "{unknown}");
+    let unknown = printed(
+        &node(
+            &caught("apiExecuteGateway('no.model', 'read', [[1]])"),
+            Some(&key.plaintext),
+        )
+        .await,
+    );
+    assert!(
+        unknown.as_str().is_some_and(|text| text.contains("no.model")),
+        "{unknown}"
+    );
     let keyless = printed(&node(&caught("logSaleOrders()"), None).await);
-    assert!(keyless.as_str().is_some_and(|text| text.contains("ODOO_BRIDGE_KEY")), "{keyless}");
+    assert!(
+        keyless.as_str().is_some_and(|text| text.contains("ODOO_BRIDGE_KEY")),
+        "{keyless}"
+    );
 }
 
 #[sqlx::test]
@@ -137,7 +180,12 @@ async fn the_page_is_whole_without_javascript(pool: PgPool) {
     let text = text_of(&html);
 
     assert!(text.contains(&format!("POST {}/call", app.address)), "its own address");
-    for words in ["API Integration Guide", "1. Base Endpoint Configuration", "2. Request Body Structure", "3. Integration Code Snippets"] {
+    for words in [
+        "API Integration Guide",
+        "1. Base Endpoint Configuration",
+        "2. Request Body Structure",
+        "3. Integration Code Snippets",
+    ] {
         assert!(text.contains(words), "{words}");
     }
     for id in ["fetch", "apps-script", "curl"] {
@@ -156,8 +204,16 @@ async fn the_page_is_whole_without_javascript(pool: PgPool) {
 async fn a_hostile_host_gets_neither_into_the_page_nor_into_code(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     let person = app.signed_in().await;
-    for host in ["evil\"><script>alert(1)</script>", "evil$(id)", "evil';id;'", "evil\"+alert(1)+\""] {
-        let request = person.request(Method::GET, "/guide").header("Accept", "text/html").header("Host", host);
+    for host in [
+        "evil\"><script>alert(1)</script>",
+        "evil$(id)",
+        "evil';id;'",
+        "evil\"+alert(1)+\"",
+    ] {
+        let request = person
+            .request(Method::GET, "/guide")
+            .header("Accept", "text/html")
+            .header("Host", host);
         let html = request.send().await.expect("an answer").text().await.expect("a page");
         assert!(html.contains("snippet-curl"), "{host:?} still gets the guide");
         assert!(!html.contains("evil"), "{host:?}");
@@ -168,8 +224,19 @@ async fn a_hostile_host_gets_neither_into_the_page_nor_into_code(pool: PgPool) {
 async fn the_guide_is_for_people_who_signed_in(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     let key = app.key("not a session").await;
-    assert_eq!(app.with(&key).post_json("/api/get_guide", &json!({})).await.status(), 401);
-    assert!(!app.anonymous().get("/guide").await.text().await.expect("a text").contains("snippet-curl"));
+    assert_eq!(
+        app.with(&key).post_json("/api/get_guide", &json!({})).await.status(),
+        401
+    );
+    assert!(
+        !app.anonymous()
+            .get("/guide")
+            .await
+            .text()
+            .await
+            .expect("a text")
+            .contains("snippet-curl")
+    );
 }
 
 #[sqlx::test]
@@ -180,14 +247,26 @@ async fn the_api_description_is_public_and_lists_exactly_the_codes_that_are_answ
     assert_eq!(document.json["openapi"], "3.1.0");
 
     let listed = |codes: &Value| -> BTreeSet<String> {
-        codes.as_array().expect("codes").iter().map(|code| code.as_str().expect("a code").to_owned()).collect()
+        codes
+            .as_array()
+            .expect("codes")
+            .iter()
+            .map(|code| code.as_str().expect("a code").to_owned())
+            .collect()
     };
     let all: BTreeSet<String> = ErrorCode::OF_CALL.iter().map(ToString::to_string).collect();
-    assert_eq!(listed(&document.json["components"]["schemas"]["Failure"]["properties"]["code"]["enum"]), all);
-    let responses = document.json["paths"]["/call"]["post"]["responses"].as_object().expect("responses");
+    assert_eq!(
+        listed(&document.json["components"]["schemas"]["Failure"]["properties"]["code"]["enum"]),
+        all
+    );
+    let responses = document.json["paths"]["/call"]["post"]["responses"]
+        .as_object()
+        .expect("responses");
     let by_status: BTreeSet<String> = responses
         .values()
-        .flat_map(|response| response["content"]["application/json"]["schema"]["allOf"][1]["properties"]["code"]["enum"].as_array())
+        .flat_map(|response| {
+            response["content"]["application/json"]["schema"]["allOf"][1]["properties"]["code"]["enum"].as_array()
+        })
         .flatten()
         .map(|code| code.as_str().expect("a code").to_owned())
         .collect();
@@ -197,15 +276,26 @@ async fn the_api_description_is_public_and_lists_exactly_the_codes_that_are_answ
 #[test]
 fn the_paper_lists_exactly_the_codes_that_are_answered() {
     let paper = include_str!("../../docs/api.md");
-    let section = paper.split("\n## Codes\n").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("the section");
-    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ") && line.contains('`')).collect();
+    let section = paper
+        .split("\n## Codes\n")
+        .nth(1)
+        .and_then(|rest| rest.split("\n## ").next())
+        .expect("the section");
+    let rows: Vec<&str> = section
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains('`'))
+        .collect();
     let mut codes = ErrorCode::OF_CALL;
     codes.sort_by_key(|code| code.status());
     let expected: Vec<String> = codes
         .iter()
         .map(|code| {
             let retryable = if code.retryable() { "yes" } else { "no" };
-            format!("| {} | `{code}` | {retryable} | {} |", code.status(), code.explanation())
+            format!(
+                "| {} | `{code}` | {retryable} | {} |",
+                code.status(),
+                code.explanation()
+            )
         })
         .collect();
     assert_eq!(rows, expected);
