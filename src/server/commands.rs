@@ -112,6 +112,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         settings.log = "warn".into();
     }
     telemetry::init(&settings)?;
+    // What encrypts connections, to Odoo and to the database.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     if !matches!(command, Command::Check) {
         settings.validate()?;
     }

@@ -248,6 +248,7 @@ impl EmbeddedPostgres {
             tokio::time::sleep(POLL).await;
         }
         supervisor.stop().await;
+        cluster::remove_socket_dir(&self.socket_dir);
     }
 }
 

@@ -205,7 +205,14 @@ async fn a_path_too_long_for_a_socket_works_too() {
     let guest = EmbeddedPostgres::own_or_join(&data_dir).await.expect("joined");
     assert_eq!(count(&guest.connect_options()).await, 1);
     guest.stop().await;
+    let socket_dir = postgres.connect_options().get_socket().cloned().expect("a socket");
+    assert!(
+        socket_dir.exists() && !socket_dir.starts_with(folder.path()),
+        "{}",
+        socket_dir.display()
+    );
     postgres.stop().await;
+    assert!(!socket_dir.exists(), "the socket's folder stays behind");
 }
 
 #[tokio::test]

@@ -139,6 +139,12 @@ impl Cluster {
     }
 }
 
+/// Takes away a socket's folder outside of the data, when its server has stopped.
+pub(super) fn remove_socket_dir(socket_dir: &Path) {
+    // The data's own folder is not empty, so it stays.
+    let _ = fs::remove_dir(socket_dir);
+}
+
 /// What a running server writes into its data's folder.
 #[derive(Debug)]
 struct Postmaster {
@@ -173,17 +179,19 @@ fn find_programs(made_by: Option<u32>, data: &Path) -> Result<PathBuf, StartErro
         .filter_map(|dir| fs::read_dir(dir).ok())
         .flatten()
         .flatten();
-    let folders = versioned
-        .map(|entry| entry.path().join("bin"))
-        .chain(config::search_path());
-    let found = folders
+    let versioned = versioned.map(|entry| entry.path().join("bin"));
+    // Of one version: what the system's packages brought, then PATH in its order.
+    let mut found: Vec<(u32, PathBuf)> = versioned
+        .chain(config::search_path())
         .filter(|dir| dir.join("initdb").is_file())
-        .filter_map(|dir| major_version(&dir.join("postgres")).map(|major| (major, dir)));
-    let mut found: Vec<(u32, PathBuf)> = found.filter(|(major, _)| *major >= OLDEST_MAJOR).collect();
-    found.sort();
+        .filter_map(|dir| major_version(&dir.join("postgres")).map(|major| (major, dir)))
+        .filter(|(major, _)| *major >= OLDEST_MAJOR)
+        .collect();
+    found.sort_by_key(|(major, _)| std::cmp::Reverse(*major));
+    let mut found = found.into_iter();
     let pick = match made_by {
-        Some(made_by) => found.into_iter().rfind(|(major, _)| *major == made_by),
-        None => found.pop(),
+        Some(made_by) => found.find(|(major, _)| *major == made_by),
+        None => found.next(),
     };
     pick.map(|(_, dir)| dir).ok_or_else(|| {
         StartError::SetUp(match made_by {

@@ -191,15 +191,23 @@ fn pass_on_log(child: &mut Child, shared: &Shared) {
         }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim();
-        if text.contains("FATAL:") || text.contains("PANIC:") || text.starts_with("setpriv:") {
-            // A connection that comes too early is no news.
-            if text.contains("the database system is starting up") {
-                continue;
-            }
+        if is_news(text) {
             tracing::warn!(target: "odoo_bridge::postgres", "{text}");
             text.clone_into(&mut shared.state().last_words);
         } else {
             tracing::debug!(target: "odoo_bridge::postgres", "{text}");
         }
     }
+}
+
+/// Whether a line of the server's log is one that an operator must see.
+fn is_news(line: &str) -> bool {
+    // A connection that comes too early or is open at the stop.
+    let expected = [
+        "is starting up",
+        "is shutting down",
+        "terminating connection due to administrator command",
+    ];
+    (line.contains("FATAL:") || line.contains("PANIC:") || line.starts_with("setpriv:"))
+        && !expected.iter().any(|part| line.contains(part))
 }
