@@ -60,7 +60,8 @@ fn call(model: &str, method: &str, args: Value, kwargs: Value) -> Value {
 
 #[sqlx::test]
 async fn the_seeds_own_request_reads_five_orders(pool: PgPool) {
-    let actor = RealApp::spawn(pool).await.actor().await;
+    let app = RealApp::spawn(pool).await;
+    let actor = app.actor().await;
     let answer = actor
         .call_raw(
             r#"{"model": "sale.order", "method": "search_read",
@@ -75,14 +76,16 @@ async fn the_seeds_own_request_reads_five_orders(pool: PgPool) {
 
 #[sqlx::test]
 async fn a_password_works_as_well_as_an_api_key(pool: PgPool) {
-    let actor = RealApp::spawn_as(pool, &env("USERNAME"), &env("PASSWORD")).await.actor().await;
+    let app = RealApp::spawn_as(pool, &env("USERNAME"), &env("PASSWORD")).await;
+    let actor = app.actor().await;
     let answer = actor.call(&call("sale.order", "search_count", json!([[]]), json!({}))).await;
     assert!(answer.data().as_u64().is_some_and(|count| count >= 40), "{}", answer.text);
 }
 
 #[sqlx::test]
 async fn every_error_of_odoo_gets_its_own_code(pool: PgPool) {
-    let actor = RealApp::spawn(pool).await.actor().await;
+    let app = RealApp::spawn(pool).await;
+    let actor = app.actor().await;
     let sent = actor.call(&call("sale.order", "search", json!([[["state", "=", "sale"]]]), json!({"limit": 1}))).await;
     let sent = sent.data()[0].as_i64().expect("a confirmed order");
     let rows = [
@@ -109,7 +112,8 @@ async fn every_error_of_odoo_gets_its_own_code(pool: PgPool) {
 
 #[sqlx::test]
 async fn access_rights_are_those_of_the_user_behind_the_bridge(pool: PgPool) {
-    let actor = RealApp::spawn_as(pool, "demo", "demo").await.actor().await;
+    let app = RealApp::spawn_as(pool, "demo", "demo").await;
+    let actor = app.actor().await;
     let answer = actor.call(&call("ir.config_parameter", "search_read", json!([[]]), json!({}))).await;
     assert_eq!((answer.status, answer.code()), (403, "odoo_access_denied"), "{}", answer.text);
 }
@@ -141,7 +145,8 @@ async fn a_database_that_is_not_there_is_unreachable_and_names_no_host(pool: PgP
 
 #[sqlx::test]
 async fn records_are_created_written_and_removed(pool: PgPool) {
-    let actor = RealApp::spawn(pool).await.actor().await;
+    let app = RealApp::spawn(pool).await;
+    let actor = app.actor().await;
     let created = actor.call(&call("res.partner", "create", json!([{"name": "Bridge test"}]), json!({}))).await;
     let id = created.data().as_i64().expect("one dict, one id");
     let written = actor.call(&call("res.partner", "write", json!([[id], {"city": "Br\u{fc}gge \u{1f309}"}]), json!({}))).await;
