@@ -1,21 +1,28 @@
 /** Holds a browser to silence: no error in the console, no uncaught exception, no failed request. */
 import type { BrowserContext } from '@playwright/test';
 
+/** Where scripts are off, the browser tells of the scripts that it did not run. */
+const SCRIPTS_ARE_OFF = [/^request failed: GET \S+\.js\S* csp$/, /was preloaded using link preload but not used/];
+
 export class Quiet {
   private readonly complaints: string[] = [];
   private readonly expected: RegExp[] = [];
 
   /** Listens to all pages of `context`, from now on. */
-  watch(context: BrowserContext): void {
+  watch(context: BrowserContext, scripts: 'on' | 'off' = 'on'): void {
+    const complain = (complaint: string) => {
+      if (scripts === 'off' && SCRIPTS_ARE_OFF.some((pattern) => pattern.test(complaint))) return;
+      this.complaints.push(complaint);
+    };
     context.on('console', (message) => {
       // A warning of the browser counts as well: it is about our page.
       if (['error', 'warning', 'assert'].includes(message.type())) {
-        this.complain(`console ${message.type()}: ${message.text()} (${message.location().url})`);
+        complain(`console ${message.type()}: ${message.text()} (${message.location().url})`);
       }
     });
-    context.on('weberror', (error) => this.complain(`uncaught: ${error.error()}`));
+    context.on('weberror', (error) => complain(`uncaught: ${error.error()}`));
     context.on('requestfailed', (request) =>
-      this.complain(`request failed: ${request.method()} ${request.url()} ${request.failure()?.errorText}`),
+      complain(`request failed: ${request.method()} ${request.url()} ${request.failure()?.errorText}`),
     );
   }
 
@@ -31,9 +38,5 @@ export class Quiet {
       .filter((pattern) => !this.complaints.some((text) => pattern.test(text)))
       .map((pattern) => `expected and not heard: ${pattern}`);
     return [...heard, ...missed];
-  }
-
-  private complain(text: string): void {
-    this.complaints.push(text);
   }
 }

@@ -16,7 +16,7 @@ type TestFixtures = {
   /** Whether the browser begins signed in. */
   signedIn: boolean;
   quiet: Quiet;
-  /** Another browser of its own, held to silence too. */
+  /** Another browser of its own, signed out, held to silence too. */
   newContext: (options?: BrowserContextOptions) => Promise<BrowserContext>;
 };
 
@@ -67,8 +67,9 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
   newContext: async ({ browser, contextOptions, baseURL, quiet }, use) => {
     const contexts: BrowserContext[] = [];
     await use(async (options = {}) => {
-      const context = await browser.newContext({ ...contextOptions, baseURL, ...options });
-      quiet.watch(context);
+      const signedOut = { cookies: [], origins: [] };
+      const context = await browser.newContext({ ...contextOptions, baseURL, storageState: signedOut, ...options });
+      quiet.watch(context, options.javaScriptEnabled === false ? 'off' : 'on');
       contexts.push(context);
       return context;
     });
