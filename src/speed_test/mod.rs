@@ -2,8 +2,11 @@
 
 pub mod model;
 pub mod server_fns;
+pub mod summary;
 pub mod view;
 
+#[cfg(feature = "ssr")]
+mod axes;
 #[cfg(feature = "ssr")]
 pub mod chart;
 #[cfg(feature = "ssr")]

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use chrono::{SubsecRound as _, Utc};
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use sqlx::PgPool;
@@ -17,8 +17,8 @@ use crate::ids::SpeedTestId;
 use crate::odoo::{Call, Odoo};
 use crate::speed_test::model::{
     CHART_RUNS, Failure, HEAVY_RECORDS, HistoryPage, HistoryQuery, RUNS_PER_PAGE, SpeedTest, TestType, format_ms,
-    summarize,
 };
+use crate::speed_test::summary::summarize;
 use crate::speed_test::{chart, store};
 
 /// After this a run is a failed one, however far it came.
@@ -88,21 +88,31 @@ struct Sample {
     details: Option<String>,
 }
 
-/// Runs a test and keeps the run. An Odoo that fails is a failed run, not an
-/// error.
+/// What an Odoo is called in the history. The demo Odoo listens elsewhere after
+/// each start and is still the same one.
+#[must_use]
+pub fn target(odoo: &Odoo, is_demo: bool) -> String {
+    if is_demo {
+        "the demo Odoo".to_owned()
+    } else {
+        odoo.target()
+    }
+}
+
+/// Runs a test and keeps the run under the name `target`. An Odoo that fails is
+/// a failed run, not an error.
 ///
 /// # Errors
 /// `conflict` if this Odoo is being tested already; `unavailable` and `internal`
 /// if the bridge itself fails.
-pub async fn run(pool: &PgPool, odoo: &Arc<Odoo>, test_type: TestType) -> Result<SpeedTest> {
+pub async fn run(pool: &PgPool, odoo: &Arc<Odoo>, target: String, test_type: TestType) -> Result<SpeedTest> {
     let (pool, odoo) = (pool.clone(), Arc::clone(odoo));
     // A task of its own: a browser that goes away drops only the waiting.
-    let work = async move { run_locked(&pool, &odoo, test_type).await };
+    let work = async move { run_locked(&pool, &odoo, target, test_type).await };
     tokio::spawn(work.in_current_span()).await.map_err(AppError::internal)?
 }
 
-async fn run_locked(pool: &PgPool, odoo: &Odoo, test_type: TestType) -> Result<SpeedTest> {
-    let target = odoo.target();
+async fn run_locked(pool: &PgPool, odoo: &Odoo, target: String, test_type: TestType) -> Result<SpeedTest> {
     // The lock is the transaction's: it goes with it, however this ends.
     let mut transaction = pool.begin().await?;
     if !store::try_lock(&mut transaction, &target).await? {
@@ -111,7 +121,7 @@ async fn run_locked(pool: &PgPool, odoo: &Odoo, test_type: TestType) -> Result<S
             "A test is running already. Wait for its result.",
         ));
     }
-    let run = measure(odoo, test_type, DEADLINE).await;
+    let run = measure(odoo, target, test_type, DEADLINE).await;
     tracing::info!(
         test_type = run.test_type.as_str(),
         status = run.status().as_str(),
@@ -133,8 +143,9 @@ async fn run_locked(pool: &PgPool, odoo: &Odoo, test_type: TestType) -> Result<S
 }
 
 /// Measures; never fails: what goes wrong is in the run.
-async fn measure(odoo: &Odoo, test_type: TestType, deadline: Duration) -> SpeedTest {
-    let tested_at = Utc::now();
+async fn measure(odoo: &Odoo, target: String, test_type: TestType, deadline: Duration) -> SpeedTest {
+    // As exact as the database keeps it.
+    let tested_at = Utc::now().trunc_subsecs(6);
     let began = Instant::now();
     let mut sample = Sample::default();
     let outcome = tokio::time::timeout(deadline, async {
@@ -160,7 +171,7 @@ async fn measure(odoo: &Odoo, test_type: TestType, deadline: Duration) -> SpeedT
     };
     SpeedTest {
         id: SpeedTestId(Uuid::now_v7()),
-        target: odoo.target(),
+        target,
         test_type,
         latency_ms,
         authenticate_ms: sample.authenticate_ms,
@@ -295,7 +306,37 @@ pub async fn history(pool: &PgPool, target: String, query: &HistoryQuery) -> Res
 
 #[cfg(test)]
 mod tests {
+    use secrecy::SecretString;
+
     use super::*;
+    use crate::config::OdooSettings;
+    use crate::odoo::Limits;
+
+    #[tokio::test]
+    async fn a_run_that_hangs_is_stopped_and_says_so() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // Takes connections and never answers.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let settings = OdooSettings {
+            url: format!("http://{}", listener.local_addr().expect("its address")),
+            db: "db".into(),
+            username: "admin".into(),
+            secret: SecretString::from("secret"),
+        };
+        let long = Duration::from_secs(60);
+        let limits = Limits {
+            connect: long,
+            first_byte: long,
+            overall: long,
+            max_answer_bytes: 1 << 20,
+        };
+        let odoo = Odoo::new(settings, limits).expect("a way to Odoo");
+        let run = measure(&odoo, "here".into(), TestType::Heavy, Duration::from_millis(50)).await;
+        let failure = run.failure.expect("it failed");
+        assert_eq!(failure.code, ErrorCode::OdooTimeout);
+        assert!((50.0..5_000.0).contains(&run.latency_ms), "{}", run.latency_ms);
+        assert_eq!((run.authenticate_ms, run.query_ms), (None, None));
+    }
 
     #[test]
     fn records_are_counted_without_a_look_at_their_values() {

@@ -13,17 +13,27 @@ use crate::speed_test::model::{HistoryPage, HistoryQuery, SpeedTest};
 /// `invalid_request`, `unauthenticated`, `conflict` while this Odoo is tested
 /// already, `unavailable`.
 #[server(prefix = "/api", endpoint = "run_speed_test")]
-pub async fn run_speed_test(test_type: String) -> Result<SpeedTest> {
+pub async fn run_speed_test(
+    /// `light` or `heavy`.
+    test_type: String,
+) -> Result<SpeedTest> {
     use crate::error::answer;
     use crate::session::guard::signed_in;
     use crate::speed_test::model::TestType;
+    use crate::speed_test::run;
     use crate::state::state;
 
     answer(async {
         signed_in()?;
         let test_type = TestType::parse(&test_type)?;
         let state = state()?;
-        crate::speed_test::run::run(&state.pool, &state.odoo, test_type).await
+        run::run(
+            &state.pool,
+            &state.odoo,
+            run::target(&state.odoo, state.is_demo()),
+            test_type,
+        )
+        .await
     })
     .await
 }
@@ -33,15 +43,19 @@ pub async fn run_speed_test(test_type: String) -> Result<SpeedTest> {
 /// # Errors
 /// `unauthenticated`, `unavailable`.
 #[server(prefix = "/api", endpoint = "list_speed_tests", input = server_fn::codec::Json)]
-pub async fn list_speed_tests(query: HistoryQuery) -> Result<HistoryPage> {
+pub async fn list_speed_tests(
+    /// Which runs, and which page of them.
+    query: HistoryQuery,
+) -> Result<HistoryPage> {
     use crate::error::answer;
     use crate::session::guard::signed_in;
+    use crate::speed_test::run;
     use crate::state::state;
 
     answer(async {
         signed_in()?;
         let state = state()?;
-        crate::speed_test::run::history(&state.pool, state.odoo.target(), &query).await
+        run::history(&state.pool, run::target(&state.odoo, state.is_demo()), &query).await
     })
     .await
 }

@@ -3,9 +3,8 @@
 use leptos::prelude::*;
 
 use crate::error::AppError;
-use crate::speed_test::model::{
-    Chart, Failure, HistoryPage, HistoryQuery, RunStatus, SpeedTest, Summary, TestType, describe, format_ms,
-};
+use crate::speed_test::model::{Chart, Failure, HistoryPage, HistoryQuery, RunStatus, SpeedTest, TestType, format_ms};
+use crate::speed_test::summary::{Summary, describe};
 use crate::ui::badge::{Badge, Tone};
 use crate::ui::empty_state::EmptyState;
 use crate::ui::error_view::ErrorView;
@@ -102,7 +101,7 @@ fn Found(query: HistoryQuery, page: HistoryPage) -> impl IntoView {
     let noun = if found == 1 { "run" } else { "runs" };
     view! {
         {chart.map(|chart| view! { <LatencyChart chart=chart summaries=summaries /> })}
-        <div class="table-wrap" tabindex="0" role="region" aria-labelledby="history-title">
+        <div class="table-wrap" tabindex="0" role="region" aria-label="Runs">
             <table class="table">
                 <thead>
                     <tr>
