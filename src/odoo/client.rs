@@ -73,6 +73,9 @@ pub struct Odoo {
     limits: Limits,
     endpoint: reqwest::Url,
     client: reqwest::Client,
+    /// Keeps no connection: each request opens its own. Made ahead, because
+    /// reading the certificates takes longer than asking Odoo.
+    fresh_client: reqwest::Client,
     credentials: Credentials,
 }
 
@@ -91,7 +94,11 @@ impl Odoo {
             .pool_idle_timeout(Duration::from_secs(20))
             .build()
             .map_err(|error| ConfigError(format!("the way to Odoo can't be prepared: {error}")))?;
-        Ok(Self { settings, limits, endpoint, client, credentials: Credentials::new() })
+        let fresh_client = client_builder(limits)
+            .pool_max_idle_per_host(0)
+            .build()
+            .map_err(|error| ConfigError(format!("the way to Odoo can't be prepared: {error}")))?;
+        Ok(Self { settings, limits, endpoint, client, fresh_client, credentials: Credentials::new() })
     }
 
     /// Which Odoo this is, for people and records: address and database.
@@ -106,11 +113,7 @@ impl Odoo {
     /// # Errors
     /// `Unreachable`, `Timeout`, `Raised`.
     pub async fn version(&self) -> Result<Version, OdooError> {
-        let client = client_builder(self.limits)
-            .pool_max_idle_per_host(0)
-            .build()
-            .map_err(|error| OdooError::Unreachable { message: "No connection can be prepared.".into(), cause: Some(error.into()) })?;
-        let body = self.post(&client, jsonrpc::version(), false).await?;
+        let body = self.post(&self.fresh_client, jsonrpc::version(), false).await?;
         let result = jsonrpc::result_of(&body, "")?;
         serde_json::from_slice(&result).map_err(|error| OdooError::Unreachable {
             message: "What answered at Odoo's address does not tell Odoo's version.".into(),
