@@ -11,10 +11,16 @@ pub fn ErrorView(
     /// What went wrong.
     error: AppError,
 ) -> impl IntoView {
+    let AppError {
+        message,
+        code,
+        retry_after_secs,
+        ..
+    } = error;
     view! {
         <div class="notice notice-bad" role="alert">
-            <p>{error.message.to_string()}</p>
-            {match error.code {
+            <p>{message.into_owned()}</p>
+            {match code {
                 // The browser itself follows both links: the page begins anew.
                 ErrorCode::Unauthenticated => {
                     Some(view! { <p><a rel="external" href="/login">"Sign in"</a></p> }.into_any())
@@ -24,7 +30,7 @@ pub fn ErrorView(
                         view! {
                             <p>
                                 <a rel="external" href="">"Load the page again"</a>
-                                {error.retry_after_secs.map(|secs| format!(" in {secs} seconds"))}
+                                {retry_after_secs.map(|secs| format!(" in {secs} seconds"))}
                                 "."
                             </p>
                         }
