@@ -96,7 +96,6 @@ impl Database {
     pub fn get(&self, model: &Model, row: &Row, field: &Field) -> Value {
         match (field.kind, field.name) {
             (Kind::One2many(target, inverse), _) => self.pointing_here(target, inverse, row),
-            (Kind::Many2many(_), _) => row.get(field.name).cloned().unwrap_or(Value::List(Vec::new())),
             (_, "display_name" | "complete_name") => self.name_of(model, row).into(),
             (kind, name) if kind.is_number() => row.get(name).cloned().unwrap_or(match kind {
                 Kind::Integer => Value::Int(0),

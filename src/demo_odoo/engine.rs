@@ -208,7 +208,8 @@ fn check_access(caller: &Caller, model: &Model, operation: &str) -> Result<(), E
         "ir.config_parameter" => ("Role / Administrator", true),
         "ir.model" => ("Access Rights", true),
         "ir.module.module" => ("Role / Administrator", false),
-        "res.company" | "res.users" | "res.currency" | "res.country" => ("Access Rights", false),
+        "res.country" => ("Role / Administrator", false),
+        "res.company" | "res.users" | "res.currency" => ("Access Rights", false),
         _ => return Ok(()),
     };
     // Odoo looks whether records may be read before it looks at anything else.

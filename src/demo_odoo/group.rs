@@ -1,6 +1,6 @@
 //! `read_group` and `formatted_read_group`: sums, counts and averages by fields.
 
-use chrono::{Datelike as _, Duration, Months, NaiveDate, NaiveDateTime};
+use chrono::NaiveDateTime;
 
 use super::arguments::Arguments;
 use super::database::{Database, Row};
@@ -9,6 +9,7 @@ use super::engine::Caller;
 use super::exception::Exception;
 use super::read::{matching, window};
 use super::schema::{Field, Kind, Model};
+use super::spans::{Granularity, span};
 use super::value::{EMPTY, Value};
 
 /// A field to group by, with the granularity of a date.
@@ -16,15 +17,6 @@ struct By {
     spec: String,
     field: &'static Field,
     granularity: Option<Granularity>,
-}
-
-#[derive(Clone, Copy)]
-enum Granularity {
-    Day,
-    Week,
-    Month,
-    Quarter,
-    Year,
 }
 
 /// What to compute: the key in the answer, the function, the field.
@@ -122,6 +114,10 @@ pub fn formatted_read_group(
         .iter()
         .map(|spec| aggregate(model, spec, spec))
         .collect::<Result<Vec<_>, _>>()?;
+    if let Some(by) = by.iter().find(|by| by.granularity.is_some() && !by.spec.contains(':')) {
+        let text = format!("Granularity not set on a date(time) field: '{}'", by.spec);
+        return Err(Exception::value(text));
+    }
     let groups = groups(db, caller, model, arguments, &by, "order")?;
     let answer = groups.iter().map(|group| {
         let mut entry: Vec<(String, Value)> = Vec::new();
@@ -166,16 +162,10 @@ fn by(model: &'static Model, spec: &str) -> Result<By, Exception> {
     let granularity = match granularity {
         None if dated => Some(Granularity::Month),
         None => None,
-        Some("day") => Some(Granularity::Day),
-        Some("week") => Some(Granularity::Week),
-        Some("month") => Some(Granularity::Month),
-        Some("quarter") => Some(Granularity::Quarter),
-        Some("year") => Some(Granularity::Year),
-        Some(other) => {
-            return Err(Exception::value(format!(
-                "Granularity specification isn't correct: '{other}'"
-            )));
-        }
+        Some(name) => Some(
+            Granularity::named(name)
+                .ok_or_else(|| Exception::value(format!("Granularity specification isn't correct: '{name}'")))?,
+        ),
     };
     Ok(By {
         spec: spec.to_owned(),
@@ -316,47 +306,6 @@ fn key(db: &Database, model: &Model, row: &Row, by: &By) -> Key {
         domain: vec![leaf("=", value)],
         span: None,
     }
-}
-
-/// The first moment of the span, that of the next one, and what it is called.
-fn span(granularity: Granularity, text: &str) -> Option<(NaiveDateTime, NaiveDateTime, String)> {
-    let date = NaiveDate::parse_from_str(text.get(..10)?, "%Y-%m-%d").ok()?;
-    let month = |month: u32| NaiveDate::from_ymd_opt(date.year(), month, 1);
-    let quarter = date.month0() / 3;
-    let (from, to, shown) = match granularity {
-        Granularity::Day => (date, date + Duration::days(1), date.format("%d %b %Y").to_string()),
-        Granularity::Week => {
-            // Weeks begin on Sunday in the demo's language.
-            let from = date - Duration::days(i64::from(date.weekday().num_days_from_sunday()));
-            let week = (from + Duration::days(1)).iso_week();
-            (
-                from,
-                from + Duration::days(7),
-                format!("W{} {}", week.week(), week.year()),
-            )
-        }
-        Granularity::Month => {
-            let from = month(date.month())?;
-            (
-                from,
-                from.checked_add_months(Months::new(1))?,
-                date.format("%B %Y").to_string(),
-            )
-        }
-        Granularity::Quarter => {
-            let from = month(quarter * 3 + 1)?;
-            (
-                from,
-                from.checked_add_months(Months::new(3))?,
-                format!("Q{} {}", quarter + 1, date.year()),
-            )
-        }
-        Granularity::Year => {
-            let from = month(1)?;
-            (from, from.checked_add_months(Months::new(12))?, date.year().to_string())
-        }
-    };
-    Some((from.and_hms_opt(0, 0, 0)?, to.and_hms_opt(0, 0, 0)?, shown))
 }
 
 fn count_of(group: &Group<'_>) -> Value {

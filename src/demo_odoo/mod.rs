@@ -3,7 +3,7 @@
 //! and live in memory. It is never a proof of what Odoo does.
 //!
 //! Two halves that know little of each other: the engine (`schema`, `models`,
-//! `database`, `domain`, `arguments`, `engine`, `read`, `group`, `write`, `seed`)
+//! `database`, `domain`, `arguments`, `engine`, `read`, `group`, `spans`, `write`, `seed`)
 //! takes a call and gives a value or an exception; the wire (`jsonrpc`, `http`,
 //! `listener`, `faults`) is what a socket sees of it. Another protocol is another
 //! wire on the same engine.
@@ -25,6 +25,7 @@ mod models;
 mod read;
 mod schema;
 mod seed;
+mod spans;
 mod value;
 mod write;
 

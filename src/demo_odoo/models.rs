@@ -113,7 +113,7 @@ static PARTNER: [Field; 22] = [
     Field::new("child_ids", "Contact", Kind::One2many("res.partner", "parent_id")),
     char("ref", "Reference"),
     char("vat", "Tax ID"),
-    char("website", "Website"),
+    char("website", "Website Link"),
     Field::new("comment", "Notes", Kind::Html),
     flag("active", "Active"),
     char("function", "Job Position"),
@@ -149,7 +149,7 @@ static UOM: [Field; 3] = [id(), display_name(), char("name", "Unit Name").requir
 static PRODUCT: [Field; 14] = [
     id(),
     display_name(),
-    float("lst_price", "Sales Price"),
+    float("lst_price", "Sales\u{a0}Price"),
     char("default_code", "Internal Reference"),
     flag("active", "Active"),
     to("product_tmpl_id", "Product Template", "product.template"),
@@ -246,7 +246,7 @@ static MODEL: [Field; 7] = [
 static MODULE: [Field; 9] = [
     id(),
     display_name(),
-    char("name", "Technical Name").required(),
+    char("name", "Technical Name").required().readonly(),
     char("shortdesc", "Module Name").readonly(),
     char("author", "Author").readonly(),
     char("installed_version", "Latest Version").readonly(),

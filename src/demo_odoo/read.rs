@@ -202,7 +202,11 @@ fn page<'a>(
     let domain = parse(db, model, domain)?;
     let order = match arguments.or_none("order") {
         Value::Str(order) if !order.trim().is_empty() => order,
-        _ => model.order,
+        order if order.is_falsy() || order.as_str().is_some() => model.order,
+        other => {
+            let text = format!("expected string or bytes-like object, got '{}'", other.class());
+            return Err(Exception::type_(text));
+        }
     };
     let offset = window(arguments.or_none("offset"), Exception::offset, "OFFSET")?.unwrap_or(0);
     let limit = window(arguments.or_none("limit"), Exception::limit, "LIMIT")?.unwrap_or(usize::MAX);

@@ -47,8 +47,6 @@ pub enum Kind {
     Many2one(&'static str),
     /// The records of this model that point here by this field.
     One2many(&'static str, &'static str),
-    /// Records of this model.
-    Many2many(&'static str),
 }
 
 impl Kind {
@@ -68,7 +66,6 @@ impl Kind {
             Self::Selection(_) => "selection",
             Self::Many2one(_) => "many2one",
             Self::One2many(..) => "one2many",
-            Self::Many2many(_) => "many2many",
         }
     }
 
@@ -76,7 +73,7 @@ impl Kind {
     #[must_use]
     pub const fn relation(self) -> Option<&'static str> {
         match self {
-            Self::Many2one(model) | Self::One2many(model, _) | Self::Many2many(model) => Some(model),
+            Self::Many2one(model) | Self::One2many(model, _) => Some(model),
             _ => None,
         }
     }
@@ -84,7 +81,7 @@ impl Kind {
     /// Whether it holds several records.
     #[must_use]
     pub const fn is_many(self) -> bool {
-        matches!(self, Self::One2many(..) | Self::Many2many(_))
+        matches!(self, Self::One2many(..))
     }
 
     /// Whether it holds a number.
@@ -165,7 +162,7 @@ impl Field {
             ("readonly", self.readonly.into()),
             ("required", self.required.into()),
             ("searchable", true.into()),
-            ("sortable", (!self.kind.is_many()).into()),
+            ("sortable", (!computed && !self.kind.is_many()).into()),
             ("store", (!computed).into()),
             ("string", self.label.into()),
             ("type", self.kind.name().into()),

@@ -92,7 +92,11 @@ fn condition(database: &Database, model: &'static Model, item: &Value) -> Result
             _ => Err(Exception::type_(format!("Domain() invalid arguments: {}", shown()))),
         };
     }
-    let path = left.as_str().ok_or_else(invalid)?;
+    let path = match left.as_str() {
+        Some("") => return Err(Exception::type_(format!("Empty field name in condition {}", shown()))),
+        Some(path) => path,
+        None => return Err(Exception::type_(format!("Domain() invalid arguments: {}", shown()))),
+    };
     let Some(name) = operator.as_str() else {
         return Err(Exception::attribute(format!(
             "'{}' object has no attribute 'lower'",
@@ -208,6 +212,10 @@ fn operand(
                 field.name,
                 shown()
             )))
+        }
+        Operator::Like { anywhere: false, .. } if value.as_str().is_none() && !value.is_falsy() => {
+            let text = format!("The pattern to match must be a string in condition {}", shown());
+            Err(Exception::type_(text))
         }
         Operator::Like { .. } | Operator::ChildOf | Operator::ParentOf => Ok(Operand::Plain(value.clone())),
         _ => fitting(field, operator, value).map(Operand::Plain),
