@@ -59,7 +59,7 @@ pub fn SetupPage() -> impl IntoView {
                     <Field
                         id="token"
                         label="Set-up token"
-                        hint="It stands in the terminal in which the bridge was started. So only you can do this."
+                        hint="Printed in the terminal where the bridge was started, so that only you can do this."
                     >
                         <input
                             id="token"
@@ -129,7 +129,7 @@ fn PasswordForm(email: String) -> impl IntoView {
             <ActionForm action=action node_ref=form>
                 <Problem error=error_of(action) />
                 // For password managers: whose password this is.
-                <input type="hidden" name="username" autocomplete="username" value=email />
+                <input type="text" name="username" autocomplete="username" value=email hidden readonly />
                 <PasswordField name="old_password" label="Present password" autocomplete="current-password" />
                 <PasswordField name="new_password" label="New password" autocomplete="new-password" hint=PASSWORD_HINT />
                 <SubmitButton busy=action.pending().into() label="Change password" label_busy="Changing\u{2026}" />
