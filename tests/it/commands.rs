@@ -10,6 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use odoo_bridge::config;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -37,7 +38,7 @@ impl Machine {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_odoo-bridge"));
         command.args(args).env_clear().env("BRIDGE_DATA_DIR", &self.data_dir);
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("PATH", std::env::join_paths(config::search_path()).expect("a path"));
         command.stdin(Stdio::null());
         command
     }
@@ -155,7 +156,8 @@ fn request(method: reqwest::Method, url: &str, key: Option<&str>, body: Option<&
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let mut request = reqwest::Client::new().request(method, url);
+        let client = reqwest::Client::builder().timeout(PATIENCE).build().expect("a client");
+        let mut request = client.request(method, url);
         if let Some(key) = key {
             request = request.header("x-api-key", key);
         }
@@ -167,6 +169,7 @@ fn request(method: reqwest::Method, url: &str, key: Option<&str>, body: Option<&
     })
 }
 
+#[expect(clippy::disallowed_methods, reason = "no runtime is blocked here")]
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {

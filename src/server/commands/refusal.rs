@@ -12,15 +12,15 @@ use crate::config::Cli;
 /// # Errors
 /// One sentence about the first wrong argument or environment variable.
 pub fn parse() -> Result<Cli, Failure> {
-    Cli::try_parse().map_err(refuse)
+    Cli::try_parse().map_err(|error| refuse(&error))
 }
 
-fn refuse(error: clap::Error) -> Failure {
+fn refuse(error: &clap::Error) -> Failure {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             error.exit()
         }
-        _ => Failure::Settings(sentence(&error)),
+        _ => Failure::Settings(sentence(error)),
     }
 }
 
@@ -74,7 +74,7 @@ mod tests {
     fn refusal(args: &[&str]) -> String {
         let args = [&["odoo-bridge"], args].concat();
         let error = Cli::try_parse_from(args).expect_err("refused");
-        match refuse(error) {
+        match refuse(&error) {
             Failure::Settings(sentence) => sentence,
             other => panic!("not refused as a setting: {other:?}"),
         }
