@@ -105,14 +105,13 @@ test('a key is created, copied, used, revoked and refused', async ({ page, conte
   });
 });
 
-test('a name and a day that can not be are refused in words', async ({ page, quiet }) => {
+test('a day that can not be is refused in words', async ({ page }) => {
   const keys = new KeysPage(page);
   await keys.open('/keys');
   await keys.create.click();
   await keys.createDialog.getByLabel('Name').fill('Over before it began');
   await keys.createDialog.getByLabel('Expires').selectOption('On a date…');
   await keys.createDialog.getByLabel('Last day').fill('2020-01-31');
-  quiet.expect(/status of 400.*\/api\/create_key/);
   await keys.createDialog.getByRole('button', { name: 'Create key' }).click();
   await expect(keys.createDialog.getByRole('alert')).toContainText('That day is over. Choose one that is not.');
 
