@@ -58,6 +58,10 @@ target/release/odoo-bridge:
 	@scripts/build-site.sh release
 	@cargo build --release --bin odoo-bridge
 
+bench: target/release/odoo-bridge ## what a call costs more than a direct one, on a real Odoo 19
+	@scripts/odoo.sh start
+	@. scripts/lib.sh; eval "$$(scripts/odoo.sh env | sed -n 's/^ODOO_/export TEST_ODOO_/p')"; node benches/overhead.mjs
+
 setup: ## install all that the other commands need
 	@scripts/setup.sh run test cargo-deny
 
