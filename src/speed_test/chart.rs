@@ -51,8 +51,8 @@ const WIDE: Frame = Frame {
 };
 const NARROW: Frame = Frame {
     class: "chart chart-narrow",
-    width: 340,
-    height: 260,
+    width: 300,
+    height: 240,
     time_ticks: 3,
 };
 

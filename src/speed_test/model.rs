@@ -172,6 +172,18 @@ impl SpeedTest {
             RunStatus::Succeeded
         }
     }
+
+    /// The parts that were timed apart: `authenticate 331.0 ms · query 6.1 ms`;
+    /// `None` if there are none.
+    #[must_use]
+    pub fn parts(&self) -> Option<String> {
+        let parts = [("authenticate", self.authenticate_ms), ("query", self.query_ms)];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter_map(|(name, ms)| Some(format!("{name} {}", format_ms(ms?))))
+            .collect();
+        (!parts.is_empty()).then(|| parts.join(" \u{b7} "))
+    }
 }
 
 /// Which runs the history shows; lives in the URL's query.
@@ -345,6 +357,19 @@ pub(crate) mod tests {
             });
             assert_eq!(read, query);
         }
+    }
+
+    #[test]
+    fn a_heavy_run_tells_what_was_timed_apart_as_far_as_it_came() {
+        let mut run = run_at(TestType::Heavy, 337.0, 0, false);
+        assert_eq!(run.parts(), None);
+        run.authenticate_ms = Some(331.04);
+        assert_eq!(run.parts().as_deref(), Some("authenticate 331.0 ms"));
+        run.query_ms = Some(6.06);
+        assert_eq!(
+            run.parts().as_deref(),
+            Some("authenticate 331.0 ms \u{b7} query 6.1 ms")
+        );
     }
 
     #[test]

@@ -102,11 +102,11 @@ fn Found(query: HistoryQuery, page: HistoryPage) -> impl IntoView {
     view! {
         {chart.map(|chart| view! { <LatencyChart chart=chart summaries=summaries /> })}
         <div class="table-wrap" tabindex="0" role="region" aria-label="Runs">
-            <table class="table">
+            <table class="table speed-table">
                 <thead>
                     <tr>
                         <th scope="col">"Test Type"</th>
-                        <th scope="col" class="speed-number">"Latency"</th>
+                        <th scope="col" class="numeric">"Latency"</th>
                         <th scope="col">"Status"</th>
                         <th scope="col">"Tested At"</th>
                         <th scope="col">"Details / Errors"</th>
@@ -149,16 +149,20 @@ fn Run(run: SpeedTest, target: String) -> impl IntoView {
         RunStatus::Failed => Tone::Bad,
     };
     let latency_class = match status {
-        RunStatus::Succeeded => "speed-number",
-        RunStatus::Failed => "speed-number speed-muted",
+        RunStatus::Succeeded => "numeric",
+        RunStatus::Failed => "numeric speed-muted",
     };
     let elsewhere = (run.target != target).then(|| {
         let text = format!("At another Odoo: {}", run.target);
         view! { <p class="speed-muted">{text}</p> }
     });
+    let parts = run.parts();
     let details = match run.failure {
-        None => view! { <p>{run.details.unwrap_or_default()}</p> }.into_any(),
-        Some(failure) => view! { <WhyFailed failure=failure authenticate_ms=run.authenticate_ms /> }.into_any(),
+        None => {
+            let text: Vec<String> = run.details.into_iter().chain(parts).collect();
+            view! { <p>{text.join(" \u{b7} ")}</p> }.into_any()
+        }
+        Some(failure) => view! { <WhyFailed failure=failure parts=parts /> }.into_any(),
     };
     view! {
         <tr>
@@ -172,12 +176,10 @@ fn Run(run: SpeedTest, target: String) -> impl IntoView {
 }
 
 #[component]
-fn WhyFailed(failure: Failure, #[prop(optional_no_strip)] authenticate_ms: Option<f64>) -> impl IntoView {
-    let advice = failure.advice();
-    let authenticated = authenticate_ms.map(|ms| format!(" Authenticate had taken {}.", format_ms(ms)));
+fn WhyFailed(failure: Failure, #[prop(optional_no_strip)] parts: Option<String>) -> impl IntoView {
     view! {
-        <p>{failure.message} {authenticated} " " <code>{failure.code.as_str()}</code></p>
-        <p class="speed-muted">{advice}</p>
+        <p>{failure.message} " " <code>{failure.code.as_str()}</code></p>
+        {parts.map(|parts| view! { <p class="speed-muted">{format!("Timed until then: {parts}.")}</p> })}
     }
 }
 
