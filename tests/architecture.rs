@@ -126,8 +126,8 @@ fn only_the_configuration_reads_the_environment() {
 
 #[test]
 fn only_the_error_decides_a_status() {
-    // These answer what is no error: health, files, redirects and the 404 page.
-    let may = ["error.rs", "odoo/client.rs", "server/health.rs", "server/site.rs", "server/router.rs", "server/telemetry.rs"];
+    // These answer what is no error: health, files, redirects and pages of what is not there.
+    let may = ["error.rs", "odoo/client.rs", "server/health.rs", "server/site.rs", "server/router.rs", "server/telemetry.rs", "ui/platform_server.rs"];
     none(
         &offenders(&["StatusCode::"], |path| may.contains(&path) || path.starts_with("demo_odoo/") || path == "session/guard.rs"),
         "only error.rs decides an HTTP status",

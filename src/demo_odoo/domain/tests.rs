@@ -1,3 +1,5 @@
+//! What domains find, and that none makes the evaluation panic.
+
 use chrono::NaiveDate;
 use proptest::prelude::*;
 
