@@ -32,6 +32,8 @@ export type Bridge = {
   origin: string;
   /** What opens /setup; empty if there is an account already. */
   setupToken: string;
+  /** Runs another command of the same binary beside it, with the same settings; answers what it printed. */
+  run: (...args: string[]) => string;
   stop: () => Promise<void>;
 };
 
@@ -51,9 +53,10 @@ export async function startBridge(settings: BridgeSettings): Promise<Bridge> {
   chmodSync(home, 0o755);
   const database = createDatabase();
   const port = await freePort();
+  const env = environment(home, port, settings, database?.url);
   const child = spawn(binary, ['serve'], {
     cwd: home,
-    env: environment(home, port, settings, database?.url),
+    env,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let log = '';
@@ -73,6 +76,7 @@ export async function startBridge(settings: BridgeSettings): Promise<Bridge> {
   return {
     origin: `http://127.0.0.1:${port}`,
     setupToken: /one-time token:\s+(\S+)/.exec(log)?.[1] ?? '',
+    run: (...args) => execFileSync(binary, args, { cwd: home, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
     stop,
   };
 }

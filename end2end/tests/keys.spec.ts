@@ -178,6 +178,36 @@ test('search, order and status filter live in the address and survive a reload',
   await expect(keys.row('Fruit apple')).toBeVisible();
 });
 
+test('a key made on the terminal is listed too, and expires by itself', async ({ page, bridge, request }) => {
+  const made = JSON.parse(bridge.run('create-key', '--name', 'Made on the terminal', '--expires-in', '2s', '--json'));
+  expect(made.key).toMatch(KEY);
+  const keys = new KeysPage(page);
+  await expect(async () => {
+    await keys.open('/keys?status=expired');
+    await expect(keys.row('Made on the terminal')).toContainText('Expired', { timeout: 500 });
+  }).toPass({ timeout: 30_000 });
+  await expect(keys.row('Made on the terminal')).toContainText(made.prefix);
+  const answer = await request.post('/call', {
+    headers: { 'X-API-KEY': made.key },
+    data: { model: 'res.partner', method: 'search_count', args: [[]] },
+  });
+  expect(answer.status()).toBe(401);
+});
+
+test('who was signed out meanwhile is led to sign in', async ({ page, context, quiet }) => {
+  const keys = new KeysPage(page);
+  await keys.open('/keys');
+  await context.clearCookies();
+  await keys.create.click();
+  await keys.createDialog.getByLabel('Name').fill('Too late');
+  quiet.expect(/status of 401.*\/api\//);
+  await keys.createDialog.getByRole('button', { name: 'Create key' }).click();
+  await expect(keys.createDialog.getByRole('alert')).toContainText('Sign in to do this.');
+  await keys.createDialog.getByRole('link', { name: 'Sign in' }).click();
+  await expect(page).toHaveURL(/\/login/);
+  await keys.hydrated();
+});
+
 test("a key's own page tells all of it and revokes it too", async ({ page }) => {
   const keys = new KeysPage(page);
   await keys.open('/keys');
