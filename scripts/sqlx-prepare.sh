@@ -14,9 +14,10 @@ esac
 was_running=$(scripts/test-postgres.sh url 2>/dev/null) || true
 server=$(scripts/test-postgres.sh start)
 database=sqlx_prepare_$$
-new=$ROOT/target/sqlx-prepare
+new=$ROOT/target/sqlx-prepare.$$
 psql() { scripts/test-postgres.sh psql "$@"; }
 clean_up() {
+  rm -rf "$new"
   if [ -n "$was_running" ]; then psql -d postgres -c "DROP DATABASE IF EXISTS $database WITH (FORCE)"
   else scripts/test-postgres.sh stop; fi
 }
@@ -25,11 +26,12 @@ psql -d postgres -c "CREATE DATABASE $database"
 for migration in migrations/*.sql; do psql -d "$database" <"$migration" >/dev/null; done
 
 # The query macros write while they expand, so every target of the package has to be compiled anew.
-rm -rf "$new"
 mkdir -p "$new"
 touch src/lib.rs src/main.rs
 for folder in tests benches; do [ ! -d $folder ] || find $folder -name '*.rs' -exec touch {} +; done
 SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$new DATABASE_URL=${server%/*}/$database cargo check --all-targets
+compgen -G "$new/query-*.json" >/dev/null ||
+  die "no query was compiled: another cargo was quicker, with another database" "run scripts/sqlx-prepare.sh again"
 
 if [ "${1:-}" = --check ]; then
   diff -r .sqlx "$new" >&2 || die ".sqlx/ is out of date" "scripts/sqlx-prepare.sh, and commit .sqlx/"
