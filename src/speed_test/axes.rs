@@ -91,7 +91,7 @@ impl TimeAxis {
         let span_secs = (end - start).ceil() as i64;
         let step_secs = Self::STEPS_SECS
             .into_iter()
-            .find(|step| span_secs / step <= max_ticks - 1)
+            .find(|step| span_secs / step < max_ticks)
             .unwrap_or_else(|| span_secs / (max_ticks - 1).max(1) + 1);
         let first_tick = (start / step_secs as f64).ceil() as i64;
         let last_tick = (end / step_secs as f64).floor() as i64;

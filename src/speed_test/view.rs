@@ -71,13 +71,13 @@ fn announcement(action: ServerAction<RunSpeedTest>) -> String {
 /// The error that a plain form's answer left in the address. Anybody can write
 /// an address, so only the code is taken from there, never the sentence.
 fn error_in_address(text: &str) -> AppError {
-    let code = ServerFnUrlError::<AppError>::decode_err(text).code;
-    let message = match code {
-        ErrorCode::Conflict => "A test is running already. Wait for its result.",
-        ErrorCode::Unauthenticated => "Sign in to do this.",
-        other => other.explanation(),
-    };
-    AppError::new(code, message)
+    match ServerFnUrlError::<AppError>::decode_err(text).code {
+        ErrorCode::Conflict => AppError::new(ErrorCode::Conflict, "A test is running already. Wait for its result."),
+        ErrorCode::Unauthenticated => AppError::new(ErrorCode::Unauthenticated, "Sign in to do this."),
+        ErrorCode::Unavailable => AppError::new(ErrorCode::Unavailable, ErrorCode::Unavailable.explanation()),
+        // Also what can't be decoded; of that, server and browser must say the same.
+        _ => AppError::new(ErrorCode::Internal, "The test could not be run. Try again."),
+    }
 }
 
 #[cfg(test)]
