@@ -63,11 +63,11 @@ fn Filters(query: Memo<HistoryQuery>) -> impl IntoView {
         )
     };
     view! {
-        <nav class="speed-filter" aria-label="Filter by test type">
+        <nav class="segmented" aria-label="Filter by test type">
             {by_type(None, "All tests")}
             {TestType::ALL.map(|test_type| by_type(Some(test_type), test_type.label())).collect_view()}
         </nav>
-        <nav class="speed-filter" aria-label="Filter by status">
+        <nav class="segmented" aria-label="Filter by status">
             {by_status(None, "Any status")}
             {RunStatus::ALL.map(|status| by_status(Some(status), status.label())).collect_view()}
         </nav>
