@@ -63,7 +63,7 @@ bench: target/release/odoo-bridge ## what a call costs more than a direct one, o
 	@. scripts/lib.sh; eval "$$(scripts/odoo.sh env | sed -n 's/^ODOO_/export TEST_ODOO_/p')"; node benches/overhead.mjs
 
 setup: ## install all that the other commands need
-	@scripts/setup.sh run test cargo-deny
+	@scripts/setup.sh run test wasm-bindgen cargo-deny
 
 clean: ## remove what was built; a test PostgreSQL is stopped, tools in ~/.cache stay
 	@scripts/test-postgres.sh stop

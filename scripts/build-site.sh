@@ -3,7 +3,7 @@
 #   release   small and slow to make (default)
 #   dev       quick to make, with the names of functions kept
 # The server has these files inside it, so this comes before the server's own build.
-# Nothing is written when nothing changed. What it needs: scripts/setup.sh npm wasm wasm-bindgen
+# Nothing is written when nothing changed. What it needs: scripts/setup.sh npm wasm
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
@@ -17,15 +17,17 @@ esac
 
 find_wasm_toolchain || die "no Rust toolchain here compiles for $WASM_TARGET" "scripts/setup.sh wasm"
 [ -d scripts/node_modules/binaryen ] || die "npm packages are missing" "scripts/setup.sh npm"
-version=$(locked_version wasm-bindgen)
-PATH=$CACHE/wasm-bindgen-$version/bin:$PATH
-[ "$(wasm-bindgen --version 2>/dev/null)" = "wasm-bindgen $version" ] ||
-  die "wasm-bindgen $version is missing" "scripts/setup.sh wasm-bindgen"
+# Where wasm-bindgen is not there yet, it is built beside the pages: the end of their compilation has one thread only.
+scripts/setup.sh wasm-bindgen &
+wasm_bindgen_job=$!
 
 say "compiling the pages for the browser ($mode)"
 # Only the cdylib: with the rlib beside it, every dependency would be compiled to machine code as well.
 front_cargo rustc --lib --crate-type cdylib --target $WASM_TARGET --target-dir target/front \
   --no-default-features --features hydrate --profile $profile
+wait $wasm_bindgen_job
+version=$(locked_version wasm-bindgen)
+PATH=$CACHE/wasm-bindgen-$version/bin:$PATH
 wasm=target/front/$WASM_TARGET/$folder/odoo_bridge.wasm
 
 inputs() {

@@ -9,7 +9,7 @@
 #   chromium      the browser of the end-to-end tests
 #   end2end       what end2end/package-lock.json lists
 #   cargo-deny    what judges the dependencies
-#   run, test     all that `make run` or `make test` needs
+#   run, test     all that `make run` or `make test` needs, but for wasm-bindgen, which build-site.sh asks for
 # BRIDGE_CACHE says where costly tools are kept (~/.cache/odoo-bridge).
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -111,8 +111,8 @@ for part in "$@"; do
     rust | wasm | postgres | python | chromium | npm | end2end) "setup_$part" ;;
     wasm-bindgen) setup_wasm_bindgen ;;
     cargo-deny) setup_cargo_deny ;;
-    run) setup_postgres; setup_npm; setup_wasm; setup_wasm_bindgen ;;
-    test) setup_postgres; setup_python; setup_chromium; setup_npm; setup_end2end; setup_wasm; setup_wasm_bindgen ;;
+    run) setup_postgres; setup_npm; setup_wasm ;;
+    test) setup_postgres; setup_python; setup_chromium; setup_npm; setup_end2end; setup_wasm ;;
     *) die "unknown part: $part" "see the head of scripts/setup.sh" ;;
   esac
 done

@@ -40,7 +40,7 @@ fi
 DATABASE_URL=$(scripts/test-postgres.sh start)
 export DATABASE_URL
 
-scripts/setup.sh wasm wasm-bindgen
+scripts/setup.sh wasm
 step "site" scripts/build-site.sh release
 
 # Every file or folder of tests/ is a test program; the one named odoo needs a real Odoo.
@@ -70,9 +70,9 @@ if [ -n "$odoo_job" ]; then
 fi
 if wants odoo; then step "real odoo" cargo test --no-fail-fast --test odoo; fi
 if wants e2e; then
-  # The bridge under test brings its own database.
+  # Each bridge under test gets a database of its own in that server.
   # shellcheck disable=SC2086  # several words on purpose
-  step "e2e" env -u DATABASE_URL BRIDGE_BIN="$ROOT/target/release/odoo-bridge" CHROMIUM="${CHROMIUM:-$(command -v chromium)}" \
+  step "e2e" env -u DATABASE_URL TEST_DATABASE_URL="$DATABASE_URL" BRIDGE_BIN="$ROOT/target/release/odoo-bridge" CHROMIUM="${CHROMIUM:-$(command -v chromium)}" \
     npm test --prefix end2end -- ${PLAYWRIGHT_ARGS:-}
 fi
 
