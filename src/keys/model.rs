@@ -229,10 +229,8 @@ pub fn parse_expiry(choice: &str, date: &str, now: DateTime<Utc>) -> Result<Opti
     match choice {
         "never" => Ok(None),
         "date" => {
-            let day: NaiveDate = date
-                .trim()
-                .parse()
-                .map_err(|_| AppError::invalid("Choose the day on which the key ends, such as 2027-01-31."))?;
+            let day = parse_day(date.trim())
+                .ok_or_else(|| AppError::invalid("Choose the day on which the key ends, such as 2027-01-31."))?;
             let end = day
                 .succ_opt()
                 .and_then(|next| next.and_hms_opt(0, 0, 0))
@@ -253,6 +251,20 @@ pub fn parse_expiry(choice: &str, date: &str, now: DateTime<Utc>) -> Result<Opti
             Ok(Some(now + Duration::days(days)))
         }
     }
+}
+
+/// `2027-01-31`, as a date field sends it. Not by chrono's own parser, which would
+/// be most of chrono in the WASM.
+fn parse_day(text: &str) -> Option<NaiveDate> {
+    let mut parts = text.split('-');
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    let digits = [(year, 4), (month, 2), (day, 2)]
+        .iter()
+        .all(|(part, length)| part.len() == *length && part.bytes().all(|byte| byte.is_ascii_digit()));
+    if !digits || parts.next().is_some() {
+        return None;
+    }
+    NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::speed_test::model::{HistoryQuery, TestType, format_ms};
 use crate::speed_test::server_fns::{RunSpeedTest, list_speed_tests};
 use crate::ui::error_view::ErrorView;
 use crate::ui::page_header::PageHeader;
+use crate::ui::resource::load;
 
 /// `/speed-test`
 #[component]
@@ -20,7 +21,7 @@ pub fn SpeedTestPage() -> impl IntoView {
     let params = use_query_map();
     let query = Memo::new(move |_| HistoryQuery::from_params(|name| params.read().get(name)));
     let action = ServerAction::<RunSpeedTest>::new();
-    let page = Resource::new(
+    let page = load(
         move || (query.get(), action.version().get()),
         |(query, _)| list_speed_tests(query),
     );

@@ -12,7 +12,9 @@ pub mod hydrated;
 pub mod icon;
 pub mod page_header;
 pub mod pagination;
+pub mod resource;
 pub mod skeleton;
+pub mod target;
 pub mod timestamp;
 
 #[cfg(feature = "hydrate")]

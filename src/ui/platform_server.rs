@@ -12,7 +12,7 @@ pub fn now() -> DateTime<Utc> {
 /// The reader's zone is unknown here: UTC.
 #[must_use]
 pub fn local_time(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M UTC").to_string()
+    super::timestamp::in_utc(at)
 }
 
 /// There is no clipboard here.

@@ -1,7 +1,7 @@
 //! An instant: in the reader's own zone once the page reacts, in UTC before, the
 //! exact instant on hover.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike as _, SecondsFormat, Timelike as _, Utc};
 use leptos::prelude::*;
 
 use crate::ui::platform;
@@ -14,9 +14,16 @@ pub fn Timestamp(
 ) -> impl IntoView {
     let exact = at.to_rfc3339_opts(SecondsFormat::Millis, true);
     // The browser begins with the server's words, else hydration would not fit.
-    let text = RwSignal::new(at.format("%Y-%m-%d %H:%M UTC").to_string());
+    let text = RwSignal::new(in_utc(at));
     Effect::new(move |_| text.set(platform::local_time(at)));
     view! { <time class="timestamp" datetime=exact.clone() title=exact>{move || text.get()}</time> }
+}
+
+/// `2026-11-24 06:29 UTC`. Not by chrono's own formatter, which would be most of
+/// chrono in the WASM.
+pub(super) fn in_utc(at: DateTime<Utc>) -> String {
+    let (year, month, day) = (at.year(), at.month(), at.day());
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", at.hour(), at.minute())
 }
 
 #[cfg(test)]

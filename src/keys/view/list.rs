@@ -16,6 +16,7 @@ use crate::ui::empty_state::EmptyState;
 use crate::ui::error_view::ErrorView;
 use crate::ui::page_header::PageHeader;
 use crate::ui::pagination::Pagination;
+use crate::ui::resource::load;
 use crate::ui::skeleton::SkeletonRows;
 
 /// `/keys`
@@ -25,7 +26,7 @@ pub fn KeysPage() -> impl IntoView {
     let query = Memo::new(move |_| KeyQuery::from_params(|name| params.with(|params| params.get(name))));
     let create = ServerAction::<CreateKey>::new();
     let revoke = ServerAction::<RevokeKey>::new();
-    let keys = Resource::new(
+    let keys = load(
         move || (query.get(), create.version().get(), revoke.version().get()),
         |(query, ..)| list_keys(query),
     );

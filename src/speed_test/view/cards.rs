@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use crate::error::AppError;
 use crate::speed_test::model::{HistoryPage, LastRuns, SpeedTest, TestType, format_ms};
 use crate::speed_test::server_fns::RunSpeedTest;
+use crate::ui::resource::Loaded;
 use crate::ui::timestamp::Timestamp;
 
 /// One test. Both buttons rest while either test runs: Odoo takes one at a time.
@@ -16,7 +17,7 @@ pub(super) fn TestCard(
     test_type: TestType,
     about: &'static str,
     action: ServerAction<RunSpeedTest>,
-    page: Resource<Result<HistoryPage, AppError>>,
+    page: Loaded<Result<HistoryPage, AppError>>,
 ) -> impl IntoView {
     let word = test_type.as_str();
     let title = format!("{} Test", test_type.label());

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::error::AppError;
 use crate::speed_test::model::{Chart, Failure, HistoryPage, HistoryQuery, RunStatus, SpeedTest, TestType, format_ms};
 use crate::speed_test::summary::{Summary, describe};
+use crate::ui::resource::Loaded;
 use crate::ui::badge::{Badge, Tone};
 use crate::ui::empty_state::EmptyState;
 use crate::ui::error_view::ErrorView;
@@ -14,7 +15,7 @@ use crate::ui::timestamp::Timestamp;
 
 /// The history that `query` asks for.
 #[component]
-pub(super) fn History(query: Memo<HistoryQuery>, page: Resource<Result<HistoryPage, AppError>>) -> impl IntoView {
+pub(super) fn History(query: Memo<HistoryQuery>, page: Loaded<Result<HistoryPage, AppError>>) -> impl IntoView {
     let found = move || {
         Suspend::new(async move {
             match page.await {
