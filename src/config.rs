@@ -257,6 +257,7 @@ impl Settings {
 
 /// The folders in which programs are looked for.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "here the environment is read")]
 pub fn search_path() -> Vec<PathBuf> {
     std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
 }

@@ -16,6 +16,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
+#[expect(clippy::disallowed_methods, reason = "these settings are the tests' own")]
 fn env(name: &str) -> String {
     std::env::var(format!("TEST_ODOO_{name}"))
         .unwrap_or_else(|_| panic!("TEST_ODOO_{name} is not set: start a real Odoo with scripts/odoo.sh start, or run make test"))
@@ -54,6 +55,7 @@ async fn direct(uid: i64, secret: &str, model: &str, method: &str, args: &Value,
     response.json().await.expect("JSON")
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
 fn call(model: &str, method: &str, args: Value, kwargs: Value) -> Value {
     json!({"model": model, "method": method, "args": args, "kwargs": kwargs})
 }

@@ -27,6 +27,7 @@ pub async fn log(request: Request, next: Next) -> Response {
 }
 
 /// A panic is our fault: the client gets the contract's shape, the log the text.
+#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
 pub fn on_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic
         .downcast_ref::<&str>()

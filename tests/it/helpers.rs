@@ -111,8 +111,9 @@ impl Actor {
     /// A request with what this actor always sends: its key, its cookies, and,
     /// like a browser, the origin of the page.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.client.request(method.clone(), format!("{}{path}", self.address));
-        let request = if method == Method::GET { request } else { request.header("Origin", &self.address) };
+        let reads = method == Method::GET;
+        let request = self.client.request(method, format!("{}{path}", self.address));
+        let request = if reads { request } else { request.header("Origin", &self.address) };
         match &self.key {
             Some(key) => request.header("X-API-KEY", key),
             None => request,
