@@ -140,7 +140,7 @@ impl Failure {
 pub struct SpeedTest {
     /// Its id.
     pub id: SpeedTestId,
-    /// Which Odoo: "<url> <database>".
+    /// Which Odoo: `<url> <database>`.
     pub target: String,
     /// Which test.
     pub test_type: TestType,
@@ -278,7 +278,7 @@ pub struct HistoryPage {
     pub page: u32,
     /// How many pages there are, at least 1.
     pub pages: u32,
-    /// The Odoo that a test would ask now: "<url> <database>".
+    /// The Odoo that a test would ask now: `<url> <database>`.
     pub target: String,
     /// The light test at this Odoo.
     pub light: LastRuns,
