@@ -2,6 +2,13 @@ import type { Locator, Page } from '@playwright/test';
 
 import { DashboardPage } from './page';
 
+/** Presses the button of a plain form, and waits until the page of the answer is loaded. */
+async function send(submit: Locator): Promise<void> {
+  const loaded = submit.page().waitForEvent('load');
+  await submit.click();
+  await loaded;
+}
+
 /** `/login` */
 export class LoginPage extends DashboardPage {
   readonly email: Locator;
@@ -18,7 +25,7 @@ export class LoginPage extends DashboardPage {
   async signIn(email: string, password: string): Promise<void> {
     await this.email.fill(email);
     await this.password.fill(password);
-    await this.submit.click();
+    await send(this.submit);
   }
 }
 
@@ -41,7 +48,7 @@ export class SetupPage extends DashboardPage {
     await this.token.fill(token);
     await this.email.fill(email);
     await this.password.fill(password);
-    await this.submit.click();
+    await send(this.submit);
   }
 }
 
@@ -61,6 +68,6 @@ export class AccountPage extends DashboardPage {
   async changePassword(before: string, after: string): Promise<void> {
     await this.oldPassword.fill(before);
     await this.newPassword.fill(after);
-    await this.submit.click();
+    await send(this.submit);
   }
 }

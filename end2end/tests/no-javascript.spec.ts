@@ -29,6 +29,7 @@ test('signing in, wrongly and rightly, and signing out are plain forms', async (
   await expect(page).toHaveURL(/\/login/);
   await login.signIn(ADMIN.email, 'not the password');
   await expect(login.problem).toHaveText('The email or the password is wrong. Check both and try again.');
+  await expect(login.problem).toBeFocused();
   expect(page.url()).not.toContain('not the password');
   await login.signIn(ADMIN.email, ADMIN.password);
   await expect(page).toHaveURL(/\/(speed-test|keys)$/);

@@ -3,9 +3,9 @@
 
 pub mod theme;
 
-use leptos::form::ActionForm;
 use leptos::html;
 use leptos::prelude::*;
+use leptos::server_fn::ServerFn as _;
 use leptos_meta::Title;
 use leptos_router::components::{A, Outlet};
 use leptos_router::hooks::use_location;
@@ -157,7 +157,6 @@ fn Banner(info: Resource<Result<FrameInfo>>) -> impl IntoView {
 
 #[component]
 fn Tools(info: Resource<Result<FrameInfo>>) -> impl IntoView {
-    let sign_out = ServerAction::<SignOut>::new();
     view! {
         <Transition>
             {move || Suspend::new(async move {
@@ -168,12 +167,12 @@ fn Tools(info: Resource<Result<FrameInfo>>) -> impl IntoView {
                             <Icon shape=Shape::Person />
                             <span>{email.clone()}</span>
                         </a>
-                        <ActionForm action=sign_out>
+                        <form method="post" action=SignOut::url()>
                             <button type="submit" class="button button-quiet button-small button-icon sign-out" aria-label="Sign out">
                                 <Icon shape=Shape::Door />
                                 <span>"Sign out"</span>
                             </button>
-                        </ActionForm>
+                        </form>
                     })}
                 })
             })}

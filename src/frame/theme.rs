@@ -1,7 +1,8 @@
 //! The reader's choice of a theme: the system's, light or dark.
 
-use leptos::form::ActionForm;
+use leptos::ev::MouseEvent;
 use leptos::prelude::*;
+use leptos::server_fn::ServerFn as _;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
@@ -73,6 +74,14 @@ impl Theme {
         }
     }
 
+    /// The cookie that keeps the choice for a year, and none for the system's: then
+    /// the one that was there ends. The page's own script writes it too.
+    #[must_use]
+    pub fn to_cookie(self) -> String {
+        let max_age_secs = if self == Self::System { 0 } else { 365 * 24 * 60 * 60 };
+        format!("theme={}; Path=/; Max-Age={max_age_secs}; SameSite=Lax", self.as_str())
+    }
+
     /// The choice in a `Cookie` header; what is unknown there is no choice.
     #[must_use]
     pub fn of_cookies(header: &str) -> Self {
@@ -84,7 +93,8 @@ impl Theme {
     }
 }
 
-/// Keeps the reader's choice of a theme in a cookie for a year; public.
+/// Keeps the reader's choice of a theme in a cookie, for a page without JavaScript;
+/// public.
 ///
 /// # Errors
 /// `invalid_request` for a theme that there is not.
@@ -98,14 +108,9 @@ pub async fn set_theme(
     answer(async {
         let theme = Theme::parse(&theme)
             .ok_or_else(|| AppError::invalid("Choose one of the themes: system, light or dark."))?;
-        let max_age_secs = if theme == Theme::System { 0 } else { 365 * 24 * 60 * 60 };
-        let cookie = format!(
-            "theme={}; Path=/; Max-Age={max_age_secs}; SameSite=Lax; HttpOnly",
-            theme.as_str()
-        );
         if let (Some(options), Ok(cookie)) = (
             use_context::<leptos_axum::ResponseOptions>(),
-            http::HeaderValue::from_str(&cookie),
+            http::HeaderValue::from_str(&theme.to_cookie()),
         ) {
             options.append_header(http::header::SET_COOKIE, cookie);
         }
@@ -117,14 +122,14 @@ pub async fn set_theme(
 /// System, light or dark: at once in the browser, by a form without it.
 #[component]
 pub(super) fn ThemeSwitch(chosen: Theme) -> impl IntoView {
-    let set_theme = ServerAction::<SetTheme>::new();
     let chosen = RwSignal::new(chosen);
-    let choose = move |theme: Theme| {
+    let choose = move |event: MouseEvent, theme: Theme| {
+        event.prevent_default();
         chosen.set(theme);
-        platform::set_theme(theme.attribute());
+        platform::set_theme(theme.attribute(), &theme.to_cookie());
     };
     view! {
-        <ActionForm action=set_theme>
+        <form method="post" action=SetTheme::url()>
             <div class="segmented theme-switch" role="group" aria-label="Theme">
                 {Theme::ALL
                     .into_iter()
@@ -136,14 +141,14 @@ pub(super) fn ThemeSwitch(chosen: Theme) -> impl IntoView {
                             title=theme.label()
                             aria-label=theme.label()
                             aria-pressed=move || (chosen.get() == theme).to_string()
-                            on:click=move |_| choose(theme)
+                            on:click=move |event| choose(event, theme)
                         >
                             <Icon shape=theme.shape() />
                         </button>
                     })
                     .collect_view()}
             </div>
-        </ActionForm>
+        </form>
     }
 }
 
@@ -162,6 +167,15 @@ mod tests {
         for header in ["", "theme=", "theme=\"><script>", "mytheme=dark", "theme=DARK"] {
             assert_eq!(Theme::of_cookies(header), Theme::System, "{header:?}");
         }
+    }
+
+    #[test]
+    fn a_choice_is_kept_for_a_year_and_the_systems_not_at_all() {
+        assert_eq!(
+            Theme::Dark.to_cookie(),
+            "theme=dark; Path=/; Max-Age=31536000; SameSite=Lax"
+        );
+        assert!(Theme::System.to_cookie().contains("; Max-Age=0;"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use chrono::Utc;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, header};
 use leptos::prelude::use_context;
+use leptos::server_fn::error::ServerFnUrlError;
 
 use crate::error::{AppError, ErrorCode, Result};
 use crate::server::origin::{drop_untrusted, is_https, is_own_page};
@@ -52,6 +53,7 @@ fn not_signed_in() -> AppError {
 pub async fn layer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     drop_untrusted(&mut parts.headers, &parts.extensions, &state.settings);
+    forget_past_error(&mut parts.headers);
     let admitted = admit(&state, &mut parts).await;
     let asked = Asked::of(&parts);
     let mut response = match admitted {
@@ -111,6 +113,20 @@ async fn admit(state: &AppState, parts: &mut Parts) -> Result<Option<String>> {
     Ok(elsewhere)
 }
 
+/// A form leads back to where it came from, with the error in the address. Where it
+/// came from may have one of the last time in its own.
+fn forget_past_error(headers: &mut HeaderMap) {
+    let Some(referer) = headers.get_mut(header::REFERER) else {
+        return;
+    };
+    let Ok(text) = referer.to_str() else { return };
+    let mut text = text.to_owned();
+    ServerFnUrlError::<AppError>::strip_error_info(&mut text);
+    if let Ok(clean) = HeaderValue::from_str(text.trim_end_matches('?')) {
+        *referer = clean;
+    }
+}
+
 async fn find(state: &AppState, headers: &HeaderMap) -> Result<Option<(SignedIn, TokenHash)>> {
     let Some(token) = SessionToken::from_headers(headers, is_https(headers, &state.settings)) else {
         return Ok(None);
@@ -160,7 +176,7 @@ impl Asked {
         }
     }
 
-    /// A form without JavaScript is led on, or back to its page with the error in
+    /// A form is led on, or back to its page with the error in
     /// the URL, always by a 303; the error's own status would stop the browser.
     fn finish(&self, response: Response) -> Response {
         let form = self.api && self.html;

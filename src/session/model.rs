@@ -67,8 +67,7 @@ pub struct SignedIn {
     pub email: String,
 }
 
-/// An error that came in the page's URL (that is how a form without JavaScript
-/// learns of it). Anybody can write a link, so its words are shown only if they
+/// An error that came in the page's URL (that is how a form learns of it). Anybody can write a link, so its words are shown only if they
 /// are our own; others are replaced.
 #[must_use]
 pub fn error_from_url(error: &AppError) -> AppError {

@@ -1,5 +1,6 @@
-//! What the pages of signing in ask of the server. All take a plain form, so
-//! that they work without JavaScript; then the answer is a redirect.
+//! What the pages of signing in ask of the server. But for [`get_account`] all are
+//! sent by plain forms and answered with a redirect; nothing in the browser calls
+//! them by code, so that none of that is in the WASM.
 
 use leptos::prelude::*;
 
@@ -18,8 +19,7 @@ pub async fn get_account() -> Result<SignedIn> {
     answer(async { signed_in() }).await
 }
 
-/// Opens a session and says which page to load next: `next` if that is a page
-/// of the dashboard.
+/// Opens a session and goes to `next` if that is a page of the dashboard.
 ///
 /// # Errors
 /// `unauthenticated`, `rate_limited`, `overloaded`, `unavailable`.
@@ -31,7 +31,7 @@ pub async fn sign_in(
     password: String,
     /// Where the person wanted to go; empty: nowhere in particular.
     next: String,
-) -> Result<String> {
+) -> Result<()> {
     use crate::error::answer;
     use crate::session::model::local_path;
 
@@ -40,14 +40,12 @@ pub async fn sign_in(
         let address = server::address(&state, &parts);
         let session = crate::session::sign_in::sign_in(&state.pool, &email, password.into(), address, now).await?;
         server::keep(&state, &parts, session).await?;
-        let page = local_path(&next).to_owned();
-        server::lead_form_to(&parts, &page)?;
-        Ok(page)
+        server::lead_form_to(&parts, local_path(&next))
     })
     .await
 }
 
-/// Makes the first account, signs in, and says which page to load next.
+/// Makes the first account, signs in, and goes to the keys.
 ///
 /// # Errors
 /// `unauthenticated` for a wrong token, `conflict` once there is an account,
@@ -60,7 +58,7 @@ pub async fn set_up(
     email: String,
     /// Of the account to be.
     password: String,
-) -> Result<String> {
+) -> Result<()> {
     use crate::error::answer;
     use crate::session::model::HOME;
 
@@ -78,8 +76,7 @@ pub async fn set_up(
         )
         .await?;
         server::keep(&state, &parts, session).await?;
-        server::lead_form_to(&parts, HOME)?;
-        Ok(HOME.to_owned())
+        server::lead_form_to(&parts, HOME)
     })
     .await
 }
@@ -97,8 +94,7 @@ pub async fn sign_out() -> Result<()> {
         let (state, parts, _) = server::context()?;
         crate::session::sign_in::sign_out(&state.pool, &current_session()?).await?;
         server::forget(&state, &parts)?;
-        leptos_axum::redirect("/login");
-        Ok(())
+        server::lead_form_to(&parts, "/login")
     })
     .await
 }
@@ -184,7 +180,7 @@ mod server {
         Ok(())
     }
 
-    /// Where a plain form goes next. A hydrated page goes there by itself.
+    /// Where a form goes next. A program that does not read pages is not led.
     pub(super) fn lead_form_to(parts: &Parts, page: &str) -> Result<()> {
         let form = parts
             .headers

@@ -1,14 +1,16 @@
-//! The pages `/login`, `/setup` and `/account`. All three work as plain forms
-//! before the page reacts, and without JavaScript.
+//! The pages `/login`, `/setup` and `/account`. All three are plain forms: the
+//! server answers with the next page, or with this one and the reason.
 
-use leptos::form::ActionForm;
-use leptos::html;
+use std::time::Duration;
+
+use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
-use leptos::server_fn::ServerFn;
+use leptos::server_fn::ServerFn as _;
+use leptos::server_fn::error::ServerFnUrlError;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use crate::error::{AppError, Result};
+use crate::error::AppError;
 use crate::frame::BareFrame;
 use crate::session::model::{error_from_url, wait_in_words};
 use crate::session::server_fns::{ChangePassword, SetUp, SignIn, get_account};
@@ -16,28 +18,32 @@ use crate::ui::error_view::ErrorView;
 use crate::ui::field::Field;
 use crate::ui::hydrated::use_hydrated;
 use crate::ui::page_header::PageHeader;
+use crate::ui::platform;
 
 const PASSWORD_HINT: &str = "12 characters at least. Several words make a good password.";
+/// How long a form that was sent is not sent again by a second click. Not for good:
+/// a page that the browser brings back must react.
+const SENT_FOR: Duration = Duration::from_secs(5);
+/// How the server's answer to a form comes in the address.
+const ANSWERS: [&str; 3] = [ERROR_OF, ERROR, CHANGED];
+const ERROR_OF: &str = "__path";
+const ERROR: &str = "__err";
+const CHANGED: &str = "changed";
 
 /// `/login`
 #[component]
 pub fn LoginPage() -> impl IntoView {
-    let action = ServerAction::<SignIn>::new();
-    let query = use_query_map();
-    let next = move || query.read().get("next").unwrap_or_default();
-    load_on_success(action);
+    let next = use_query_map().read_untracked().get("next").unwrap_or_default();
     view! {
         <Title text="Sign in" />
         <BareFrame>
             <div class="sign-in">
                 <h1>"Sign in"</h1>
-                <ActionForm action=action>
-                    <Problem error=error_of(action) />
+                <PlainForm action=SignIn::url() label="Sign in" label_busy="Signing in\u{2026}">
                     <input type="hidden" name="next" value=next />
                     <EmailField />
                     <PasswordField name="password" label="Password" autocomplete="current-password" />
-                    <SubmitButton busy=busy(action) label="Sign in" label_busy="Signing in\u{2026}" />
-                </ActionForm>
+                </PlainForm>
             </div>
         </BareFrame>
     }
@@ -46,16 +52,13 @@ pub fn LoginPage() -> impl IntoView {
 /// `/setup`
 #[component]
 pub fn SetupPage() -> impl IntoView {
-    let action = ServerAction::<SetUp>::new();
-    load_on_success(action);
     view! {
         <Title text="Set up" />
         <BareFrame>
             <div class="sign-in">
                 <h1>"Set up Odoo Bridge"</h1>
                 <p class="lead">"Make the first account. You sign in with it from now on."</p>
-                <ActionForm action=action>
-                    <Problem error=error_of(action) />
+                <PlainForm action=SetUp::url() label="Make the account" label_busy="Making the account\u{2026}">
                     <Field
                         id="token"
                         label="Set-up token"
@@ -75,8 +78,7 @@ pub fn SetupPage() -> impl IntoView {
                     </Field>
                     <EmailField />
                     <PasswordField name="password" label="Password" autocomplete="new-password" hint=PASSWORD_HINT />
-                    <SubmitButton busy=busy(action) label="Make the account" label_busy="Making the account\u{2026}" />
-                </ActionForm>
+                </PlainForm>
             </div>
         </BareFrame>
     }
@@ -101,40 +103,67 @@ pub fn AccountPage() -> impl IntoView {
 
 #[component]
 fn PasswordForm(email: String) -> impl IntoView {
-    let action = ServerAction::<ChangePassword>::new();
     let query = use_query_map();
-    let form = NodeRef::<html::Form>::new();
-    // Said by the URL to a form without JavaScript, by the action otherwise.
-    let changed = move || {
-        let done = action.value().with(|value| matches!(value, Some(Ok(()))));
-        let told = action.version().get() == 0 && query.read().get("changed").is_some();
-        (done || told) && !action.pending().get()
-    };
-    Effect::new(move || {
-        if action.value().with(|value| matches!(value, Some(Ok(()))))
-            && let Some(form) = form.get_untracked()
-        {
-            form.reset();
-        }
-    });
+    // An address may keep the word of a success from before a failure.
+    let changed = query.with_untracked(|query| query.get_str(CHANGED).is_some() && query.get_str(ERROR).is_none());
     view! {
         <section class="card account-card" aria-labelledby="change-password">
             <h2 id="change-password">"Change password"</h2>
             <p class="muted">"Signed in as " <strong>{email.clone()}</strong> ". Wherever else you are signed in, you will be signed out."</p>
             <div role="status">
-                {move || changed().then(|| view! {
+                {changed.then(|| view! {
                     <p class="notice notice-good">"The password is changed. Your other sessions are ended."</p>
                 })}
             </div>
-            <ActionForm action=action node_ref=form>
-                <Problem error=error_of(action) />
+            <PlainForm action=ChangePassword::url() label="Change password" label_busy="Changing\u{2026}">
                 // For password managers: whose password this is.
                 <input type="text" name="username" autocomplete="username" value=email hidden readonly />
                 <PasswordField name="old_password" label="Present password" autocomplete="current-password" />
                 <PasswordField name="new_password" label="New password" autocomplete="new-password" hint=PASSWORD_HINT />
-                <SubmitButton busy=action.pending().into() label="Change password" label_busy="Changing\u{2026}" />
-            </ActionForm>
+            </PlainForm>
         </section>
+    }
+}
+
+/// A form that the browser itself sends, with what the server said to it the last
+/// time above its fields and the one button below.
+#[component]
+fn PlainForm(
+    /// Where it is sent.
+    action: &'static str,
+    /// Of the button.
+    label: &'static str,
+    /// Of the button, while the answer is under way.
+    label_busy: &'static str,
+    children: Children,
+) -> impl IntoView {
+    let sent = RwSignal::new(false);
+    let submit = move |event: SubmitEvent| {
+        if sent.get_untracked() {
+            event.prevent_default();
+            return;
+        }
+        sent.set(true);
+        set_timeout(
+            move || {
+                // The page may be another one by then.
+                let _ = sent.try_set(false);
+            },
+            SENT_FOR,
+        );
+    };
+    let problem = error_in_address(action).map(|error| view! { <Problem error /> });
+    let described_by = problem.is_some().then_some("problem");
+    // What was said once is not said again by a reload.
+    Effect::new(|| platform::forget_in_address(&ANSWERS));
+    view! {
+        <form method="post" action=action on:submit=submit aria-describedby=described_by>
+            {problem}
+            {children()}
+            <button type="submit" class="button button-primary submit" aria-busy=move || sent.get().to_string()>
+                {move || if sent.get() { label_busy } else { label }}
+            </button>
+        </form>
     }
 }
 
@@ -198,87 +227,24 @@ fn PasswordField(
     }
 }
 
+/// What went wrong, in words; the browser puts the focus there when it loads the page.
 #[component]
-fn SubmitButton(busy: Signal<bool>, label: &'static str, label_busy: &'static str) -> impl IntoView {
+fn Problem(error: AppError) -> impl IntoView {
+    let wait = error
+        .retry_after_secs
+        .map(|secs| format!(" Try again in {}.", wait_in_words(secs)));
     view! {
-        <button
-            type="submit"
-            class="button button-primary submit"
-            disabled=move || busy.get()
-            aria-busy=move || busy.get().to_string()
-        >
-            {move || if busy.get() { label_busy } else { label }}
-        </button>
+        <div id="problem" class="notice notice-bad" role="alert" tabindex="-1" autofocus>
+            <p>{error.message.into_owned()}{wait}</p>
+        </div>
     }
 }
 
-/// What went wrong, in words; the focus goes there when it appears.
-#[component]
-fn Problem(error: Signal<Option<AppError>>) -> impl IntoView {
-    let notice = NodeRef::<html::Div>::new();
-    Effect::new(move || {
-        if error.read().is_some()
-            && let Some(notice) = notice.get()
-        {
-            // Focus fails only on an element that is gone, and then nobody looks.
-            let _ = notice.focus();
-        }
-    });
-    move || {
-        error.get().map(|error| {
-            let wait = error
-                .retry_after_secs
-                .map(|secs| format!(" Try again in {}.", wait_in_words(secs)));
-            view! {
-                <div class="notice notice-bad" role="alert" tabindex="-1" node_ref=notice>
-                    <p>{error.message.to_string()}{wait}</p>
-                </div>
-            }
-        })
-    }
-}
-
-/// The error to show: none while the form is under way. One that came in the
-/// URL (a form without JavaScript) is not believed word by word.
-fn error_of<S>(action: ServerAction<S>) -> Signal<Option<AppError>>
-where
-    S: ServerFn<Error = AppError> + Clone + Send + Sync + 'static,
-    S::Output: Send + Sync + 'static,
-{
-    Signal::derive(move || {
-        if action.pending().get() {
-            return None;
-        }
-        let from_url = action.version().get() == 0;
-        let error = action
-            .value()
-            .with(|value| value.as_ref().and_then(|value| value.as_ref().err().cloned()))?;
-        Some(if from_url { error_from_url(&error) } else { error })
+/// What the server answered to the form that was sent to `action`. Anybody can write
+/// an address, so it is not believed word by word.
+fn error_in_address(action: &str) -> Option<AppError> {
+    use_query_map().with_untracked(|query| {
+        let error = query.get_str(ERROR)?;
+        (query.get_str(ERROR_OF) == Some(action)).then(|| error_from_url(&ServerFnUrlError::decode_err(error)))
     })
-}
-
-/// Under way, or done and leaving for the next page.
-fn busy<S>(action: ServerAction<S>) -> Signal<bool>
-where
-    S: ServerFn<Error = AppError, Output = String> + Clone + Send + Sync + 'static,
-{
-    Signal::derive(move || action.pending().get() || action.value().with(|value| matches!(value, Some(Ok(_)))))
-}
-
-/// Loads the page that the server names, as a whole: nothing of the time before
-/// the sign-in stays in memory.
-fn load_on_success<S>(action: ServerAction<S>)
-where
-    S: ServerFn<Error = AppError, Output = String> + Clone + Send + Sync + 'static,
-{
-    Effect::new(move || {
-        let page = action
-            .value()
-            .with(|value: &Option<Result<String>>| value.as_ref().and_then(|value| value.clone().ok()));
-        if let Some(page) = page
-            && let Err(error) = window().location().assign(&page)
-        {
-            leptos::logging::error!("can't load the next page: {error:?}");
-        }
-    });
 }

@@ -74,16 +74,35 @@ fn copy_by_selection(text: &str) -> Option<bool> {
     Some(copied)
 }
 
-/// Gives the document the theme at once; `None` leaves it to the system.
-pub fn set_theme(theme: Option<&str>) {
-    let Some(root) = document().document_element() else {
+/// Gives the document the theme at once, `None` leaves it to the system, and keeps
+/// the choice in `cookie`.
+pub fn set_theme(theme: Option<&str>, cookie: &str) {
+    let document = document();
+    // Nothing of this fails but for malformed names; a browser that takes no cookies
+    // forgets the choice, silently.
+    let _ = js_sys::Reflect::set(&document, &JsValue::from_str("cookie"), &JsValue::from_str(cookie));
+    let Some(root) = document.document_element() else {
         return;
     };
-    // Both fail only for malformed names.
     let _ = match theme {
         Some(theme) => root.set_attribute("data-theme", theme),
         None => root.remove_attribute("data-theme"),
     };
+}
+
+/// Takes parameters out of the page's address, without loading anything: a reload
+/// does not say again what they said.
+pub fn forget_in_address(names: &[&str]) {
+    let window = window();
+    let (Ok(href), Ok(history)) = (window.location().href(), window.history()) else {
+        return;
+    };
+    let Ok(url) = web_sys::Url::new(&href) else { return };
+    let params = url.search_params();
+    names.iter().for_each(|name| params.delete(name));
+    let state = history.state().unwrap_or(JsValue::NULL);
+    // Refused only to a page that does so all the time.
+    let _ = history.replace_state_with_url(&state, "", Some(&url.href()));
 }
 
 /// Only the server answers with a status.

@@ -22,7 +22,10 @@ pub async fn copy(_text: &str) -> bool {
 }
 
 /// The document gets its theme from the cookie.
-pub fn set_theme(_theme: Option<&str>) {}
+pub fn set_theme(_theme: Option<&str>, _cookie: &str) {}
+
+/// The address is the browser's.
+pub fn forget_in_address(_names: &[&str]) {}
 
 /// The page that is being rendered answers with status 404.
 pub fn answer_not_found() {

@@ -326,7 +326,7 @@ async fn log_in(actor: &Actor, form: &[(&str, &str)]) -> Response {
     actor.post_form("/api/sign_in", form).await
 }
 
-/// A form as a browser without JavaScript sends it from `page`.
+/// A form as a browser sends it from `page`.
 async fn browser_form(actor: &Actor, path: &str, page: &str, form: &[(&str, &str)]) -> Response {
     actor
         .request(Method::POST, path)
@@ -658,10 +658,10 @@ async fn guessing_the_present_password_of_an_open_session_is_slowed(pool: PgPool
     assert_eq!(person.post_form("/api/change_password", &right).await.status(), 429);
 }
 
-// ---- without JavaScript ----
+// ---- forms ----
 
 #[sqlx::test]
-async fn the_login_form_works_without_javascript(pool: PgPool) {
+async fn the_login_form_leads_to_the_page_that_was_wanted(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     user(&app.pool).await;
     let person = app.anonymous();
@@ -685,7 +685,7 @@ async fn the_login_form_works_without_javascript(pool: PgPool) {
 }
 
 #[sqlx::test]
-async fn a_wrong_password_without_javascript_shows_the_error_and_not_the_password(pool: PgPool) {
+async fn a_wrong_password_leads_back_to_the_form_with_the_error_and_not_the_password(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     user(&app.pool).await;
     let person = app.anonymous();
@@ -699,6 +699,48 @@ async fn a_wrong_password_without_javascript_shows_the_error_and_not_the_passwor
     assert!(path.starts_with("/login?"), "{path}");
     let page = person.get(path).await.text().await.expect("a page");
     assert!(page.contains("The email or the password is wrong."), "{page}");
+    assert!(
+        page.contains(r#"aria-describedby="problem""#) && page.contains(r#"role="alert""#),
+        "{page}"
+    );
+
+    let again = browser_form(&person, "/api/sign_in", path, PASSWORD_FORM_WRONG).await;
+    assert_eq!(place(&again), there, "an address does not grow with each attempt");
+}
+
+#[sqlx::test]
+async fn an_error_of_one_form_is_not_shown_by_another(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    user(&app.pool).await;
+    let back = browser_form(&app.anonymous(), "/api/sign_in", "/login", PASSWORD_FORM_WRONG).await;
+    let there = place(&back).replace("sign_in", "set_up");
+    let path = there.strip_prefix(&app.address).expect("our own page");
+    let page = app.anonymous().get(path).await.text().await.expect("a page");
+    assert!(
+        page.contains(r#"name="password""#) && !page.contains(r#"role="alert""#),
+        "{page}"
+    );
+}
+
+#[sqlx::test]
+async fn a_changed_password_is_said_and_a_failure_after_it_is_not_a_success(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let person = app.signed_in().await;
+    let form = [("old_password", PASSWORD), ("new_password", "a new password of mine")];
+    let done = browser_form(&person, "/api/change_password", "/account", &form).await;
+    let page = place(&done);
+    assert!(body(&person, &page).await.contains("The password is changed."));
+    let wrong = browser_form(&person, "/api/change_password", &page, &form).await;
+    let there = place(&wrong);
+    let html = body(&person, there.strip_prefix(&app.address).expect("our own page")).await;
+    assert!(
+        html.contains("The present password is wrong.") && !html.contains("The password is changed."),
+        "{html}"
+    );
+}
+
+async fn body(actor: &Actor, path: &str) -> String {
+    actor.get(path).await.text().await.expect("a page")
 }
 
 #[sqlx::test]

@@ -1,7 +1,8 @@
 //! `/keys/<id>`: one key, and a way to revoke it that needs no JavaScript.
 
-use leptos::form::ActionForm;
+use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
+use leptos::server_fn::ServerFn as _;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 
@@ -10,6 +11,7 @@ use crate::error::{AppError, ErrorCode, Result};
 use crate::ids::ApiKeyId;
 use crate::keys::model::{ApiKey, KeyStatus};
 use crate::keys::server_fns::{RevokeKey, find_key};
+use crate::session::model::error_from_url;
 use crate::ui::badge::Badge;
 use crate::ui::empty_state::EmptyState;
 use crate::ui::error_view::ErrorView;
@@ -98,10 +100,23 @@ fn Details(key: ApiKey, revoke: ServerAction<RevokeKey>) -> impl IntoView {
 /// Opens to a question; only the answer to it revokes.
 #[component]
 fn RevokeForm(id: ApiKeyId, revoke: ServerAction<RevokeKey>) -> impl IntoView {
+    let submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        revoke.dispatch(RevokeKey { id });
+    };
+    // Without JavaScript the error comes in the address, which anybody can write.
+    let error = move || {
+        let error = revoke.value().get().and_then(Result::err)?;
+        Some(if revoke.version().get() == 0 {
+            error_from_url(&error)
+        } else {
+            error
+        })
+    };
     view! {
         <details class="card danger-zone" id="revoke">
             <summary>"Revoke this key\u{2026}"</summary>
-            <ActionForm action=revoke>
+            <form method="post" action=RevokeKey::url() on:submit=submit>
                 <div class="form">
                     <p>"Programs that use it are refused from that moment on. A revoked key can\u{2019}t be brought back."</p>
                     <input type="hidden" name="id" value=id.to_string() />
@@ -109,8 +124,8 @@ fn RevokeForm(id: ApiKeyId, revoke: ServerAction<RevokeKey>) -> impl IntoView {
                         "Yes, revoke it"
                     </button>
                 </div>
-            </ActionForm>
+            </form>
         </details>
-        {move || revoke.value().get().and_then(Result::err).map(|error| view! { <ErrorView error /> })}
+        {move || error().map(|error| view! { <ErrorView error /> })}
     }
 }

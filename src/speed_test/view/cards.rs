@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use leptos::form::ActionForm;
+use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
+use leptos::server_fn::ServerFn as _;
 
 use crate::error::AppError;
 use crate::speed_test::model::{HistoryPage, LastRuns, SpeedTest, TestType, format_ms};
@@ -31,6 +32,12 @@ pub(super) fn TestCard(
                 .is_some_and(|input| input.test_type == word)
     });
     let button = format!("Run {title}");
+    let run = move |event: SubmitEvent| {
+        event.prevent_default();
+        action.dispatch(RunSpeedTest {
+            test_type: word.to_owned(),
+        });
+    };
     let last = move || {
         Suspend::new(async move {
             // An error is shown once, by the history below.
@@ -49,7 +56,7 @@ pub(super) fn TestCard(
                 {last}
             </Transition>
             <div class="speed-actions">
-                <ActionForm action=action>
+                <form method="post" action=RunSpeedTest::url() on:submit=run>
                     <input type="hidden" name="test_type" value=word />
                     <button
                         type="submit"
@@ -59,7 +66,7 @@ pub(super) fn TestCard(
                     >
                         {move || if running.get() { "Running\u{2026}".to_owned() } else { button.clone() }}
                     </button>
-                </ActionForm>
+                </form>
                 <Progress running=running />
             </div>
         </section>
