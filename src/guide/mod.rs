@@ -8,6 +8,8 @@ pub mod view;
 mod tabs;
 
 #[cfg(feature = "ssr")]
+mod printed;
+#[cfg(feature = "ssr")]
 mod reference;
 #[cfg(feature = "ssr")]
 pub mod snippets;

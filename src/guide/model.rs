@@ -3,80 +3,21 @@
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
-use crate::error::ErrorCode;
+use crate::error::{AppError, ErrorCode};
 
 /// Answers longer than this, in bytes, are shown as they came, and shortened.
 pub const PRETTY_MAX_BYTES: usize = 1_000_000;
 /// How much of a longer answer is shown, in bytes.
 const SHORTENED_BYTES: usize = 100_000;
 
-/// A piece of code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Code {
-    /// What the copy button copies.
-    pub text: String,
-    /// The same in syntax colors: trusted HTML, everything in it is escaped.
-    pub html: String,
-}
-
-/// Code for one kind of client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Snippet {
-    /// Its name in the page: `fetch`, `apps-script`, `curl`.
-    pub id: String,
-    /// Its name for a person.
-    pub title: String,
-    /// What to know before it is used.
-    pub note: String,
-    /// The code.
-    pub code: Code,
-}
-
-/// A field or a header in the reference.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReferenceRow {
-    /// Its name.
-    pub name: String,
-    /// What it holds: `string`, `array`.
-    pub kind: String,
-    /// Whether a request without it is refused.
-    pub required: bool,
-    /// What it means.
-    pub explanation: String,
-}
-
-/// One address of the bridge, as the API description has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Endpoint {
-    /// `POST`
-    pub method: String,
-    /// `/call`
-    pub path: String,
-    /// What it is for.
-    pub summary: String,
-    /// The request's headers and the body's fields.
-    pub rows: Vec<ReferenceRow>,
-    /// Status and meaning of each answer.
-    pub answers: Vec<(String, String)>,
-}
-
-/// All that the page shows.
+/// The page, but for *Try it*: HTML that the server made, trusted as such.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guide {
-    /// This bridge's own address, without a slash at the end.
-    pub origin: String,
-    /// In the order of the tabs.
-    pub snippets: Vec<Snippet>,
-    /// Shown with comments, copied without.
-    pub request_body: Code,
-    /// An answer when all went well.
-    pub success: Code,
-    /// An answer when it did not.
-    pub failure: Code,
-    /// Every public address.
-    pub endpoints: Vec<Endpoint>,
+    /// What stands before *Try it*.
+    pub before: String,
+    /// What stands after it.
+    pub after: String,
 }
 
 /// A request as it stands in the panel's fields.
@@ -99,41 +40,44 @@ impl Draft {
     /// # Errors
     /// A sentence that names the field and the place in it.
     pub fn body(&self) -> Result<String, String> {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            model: &'a str,
-            method: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            args: Option<Box<RawValue>>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            kwargs: Option<Box<RawValue>>,
+        let mut body = String::from("{");
+        for (name, value) in [
+            ("model", required("Model", &self.model, "sale.order")?),
+            ("method", required("Method", &self.method, "search_read")?),
+            ("args", json("Args", &self.args, '[', "a JSON array, such as [[]]")?),
+            (
+                "kwargs",
+                json("Kwargs", &self.kwargs, '{', "a JSON object, such as {\"limit\": 5}")?,
+            ),
+        ] {
+            if !value.is_empty() {
+                let comma = if body.len() > 1 { "," } else { "" };
+                body.push_str(&format!("{comma}\"{name}\":{value}"));
+            }
         }
-
-        let body = Body {
-            model: required("Model", &self.model, "sale.order")?,
-            method: required("Method", &self.method, "search_read")?,
-            args: json("Args", &self.args, '[', "a JSON array, such as [[]]")?,
-            kwargs: json("Kwargs", &self.kwargs, '{', "a JSON object, such as {\"limit\": 5}")?,
-        };
-        serde_json::to_string(&body).map_err(|error| error.to_string())
+        body.push('}');
+        Ok(body)
     }
 }
 
-fn required<'a>(field: &str, text: &'a str, example: &str) -> Result<&'a str, String> {
+/// The text as a JSON string.
+fn required(field: &str, text: &str, example: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() {
         Err(format!("{field} is empty. Write one, such as {example}."))
     } else {
-        Ok(text)
+        serde_json::to_string(text).map_err(|error| error.to_string())
     }
 }
 
-fn json(field: &str, text: &str, first: char, shape: &str) -> Result<Option<Box<RawValue>>, String> {
-    if text.trim().is_empty() {
-        return Ok(None);
+/// The JSON as it was typed; nothing if nothing was.
+fn json(field: &str, text: &str, first: char, shape: &str) -> Result<String, String> {
+    let text = text.trim_end();
+    if text.is_empty() {
+        return Ok(String::new());
     }
     // Syntax first: its message has a place, "must be an array" has none.
-    let value: Box<RawValue> = serde_json::from_str(text).map_err(|error| {
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| {
         let sentence = error.to_string();
         let what = sentence.split(" at line ").next().unwrap_or_default().to_owned();
         format!(
@@ -142,8 +86,9 @@ fn json(field: &str, text: &str, first: char, shape: &str) -> Result<Option<Box<
             error.column()
         )
     })?;
-    if value.get().starts_with(first) {
-        Ok(Some(value))
+    let text = text.trim_start();
+    if text.starts_with(first) {
+        Ok(text.to_owned())
     } else {
         Err(format!("{field} must be {shape}."))
     }
@@ -170,7 +115,7 @@ pub struct Reply {
     /// 200
     pub status: u16,
     /// From the click to the last byte, in milliseconds.
-    pub elapsed_ms: f64,
+    pub elapsed_ms: u32,
     /// In the order of the browser.
     pub headers: Vec<(String, String)>,
     /// As it came.
@@ -181,17 +126,12 @@ impl Reply {
     /// The code of the failure, if it is one of this bridge.
     #[must_use]
     pub fn code(&self) -> Option<ErrorCode> {
-        #[derive(Deserialize)]
-        struct Failure {
-            code: ErrorCode,
+        if self.status < 400 {
+            return None;
         }
-        (self.status >= 400)
-            .then(|| {
-                serde_json::from_str::<Failure>(&self.body)
-                    .ok()
-                    .map(|failure| failure.code)
-            })
-            .flatten()
+        // The dashboard's own type, which the browser can read already.
+        let failure: AppError = serde_json::from_slice(self.body.as_bytes()).ok()?;
+        Some(failure.code)
     }
 
     /// The text to show, and whether something was left out at its end.
@@ -344,7 +284,7 @@ mod tests {
     fn a_huge_answer_is_shortened_between_characters() {
         let reply = Reply {
             status: 200,
-            elapsed_ms: 1.0,
+            elapsed_ms: 1,
             headers: vec![],
             body: format!("x{}", "é".repeat(PRETTY_MAX_BYTES)),
         };
@@ -356,15 +296,13 @@ mod tests {
     fn a_failure_is_known_by_its_code_and_a_strange_answer_is_not() {
         let reply = |status, body: &str| Reply {
             status,
-            elapsed_ms: 1.0,
+            elapsed_ms: 1,
             headers: vec![],
             body: body.into(),
         };
-        assert_eq!(
-            reply(401, r#"{"code":"unauthenticated"}"#).code(),
-            Some(ErrorCode::Unauthenticated)
-        );
-        assert_eq!(reply(200, r#"{"code":"unauthenticated"}"#).code(), None);
+        let failure = r#"{"success":false,"error":"No.","code":"unauthenticated","retryable":false,"request_id":"1"}"#;
+        assert_eq!(reply(401, failure).code(), Some(ErrorCode::Unauthenticated));
+        assert_eq!(reply(200, failure).code(), None);
         assert_eq!(reply(502, "<html>Bad Gateway</html>").code(), None);
     }
 }

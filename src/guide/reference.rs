@@ -3,7 +3,33 @@
 
 use serde_json::Value;
 
-use crate::guide::model::{Endpoint, ReferenceRow};
+/// A field of a request's body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferenceRow {
+    /// Its name.
+    pub name: String,
+    /// What it holds: `string`, `array`.
+    pub kind: String,
+    /// Whether a request without it is refused.
+    pub required: bool,
+    /// What it means.
+    pub explanation: String,
+}
+
+/// One address of the bridge, as the API description has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `POST`
+    pub method: String,
+    /// `/call`
+    pub path: String,
+    /// What it is for.
+    pub summary: String,
+    /// The body's fields.
+    pub rows: Vec<ReferenceRow>,
+    /// Status and meaning of each answer.
+    pub answers: Vec<(String, String)>,
+}
 
 /// Every operation of the description, in its order.
 #[must_use]

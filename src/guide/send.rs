@@ -40,7 +40,7 @@ pub async fn send(body: String, key: String) -> Result<Reply, String> {
         .map_err(|_| "The answer broke off on its way. Try again.".to_owned())?;
     Ok(Reply {
         status: response.status(),
-        elapsed_ms: now_ms() - started_ms,
+        elapsed_ms: whole_ms(now_ms() - started_ms),
         headers: response.headers().entries().collect(),
         body,
     })
@@ -51,4 +51,13 @@ fn now_ms() -> f64 {
     web_sys::window()
         .and_then(|window| window.performance())
         .map_or(0.0, |performance| performance.now())
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an answer takes less than 49 days, and time does not run backwards"
+)]
+fn whole_ms(ms: f64) -> u32 {
+    ms.round() as u32
 }

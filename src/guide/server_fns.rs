@@ -14,7 +14,7 @@ pub async fn get_guide() -> Result<Guide> {
     use http::request::Parts;
 
     use crate::error::{AppError, answer};
-    use crate::guide::{reference, snippets};
+    use crate::guide::{printed, reference};
     use crate::server::{openapi, origin};
     use crate::session::guard::signed_in;
     use crate::state::state;
@@ -23,14 +23,7 @@ pub async fn get_guide() -> Result<Guide> {
         signed_in()?;
         let parts = use_context::<Parts>().ok_or_else(|| AppError::internal("no request in the context"))?;
         let origin = origin::own_origin(&parts.headers, &state()?.settings);
-        Ok(Guide {
-            snippets: snippets::snippets(&origin),
-            request_body: snippets::request_body(),
-            success: snippets::success(),
-            failure: snippets::failure(),
-            endpoints: reference::endpoints(&openapi::document()),
-            origin: snippets::usable_origin(&origin).to_owned(),
-        })
+        Ok(printed::guide(&origin, reference::endpoints(&openapi::document())))
     })
     .await
 }

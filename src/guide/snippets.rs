@@ -5,7 +5,27 @@
 //! files with a highlighter and holds them equal to the templates: the running
 //! bridge has no need of one (25 MB of memory, half a second on first use).
 
-use crate::guide::model::{Code, Snippet};
+/// A piece of code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// What the copy button copies.
+    pub text: String,
+    /// The same in syntax colors: trusted HTML, everything in it is escaped.
+    pub html: String,
+}
+
+/// Code for one kind of client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snippet {
+    /// Its name in the page: `fetch`, `apps-script`, `curl`.
+    pub id: &'static str,
+    /// Its name for a person.
+    pub title: &'static str,
+    /// What to know before it is used.
+    pub note: &'static str,
+    /// The code.
+    pub code: Code,
+}
 
 /// Stands in the templates for this bridge's address. One word, so that no
 /// language breaks it into two tokens.
@@ -66,9 +86,9 @@ const TABS: [Tab; 3] = [
 pub fn snippets(origin: &str) -> Vec<Snippet> {
     TABS.iter()
         .map(|tab| Snippet {
-            id: tab.id.to_owned(),
-            title: tab.title.to_owned(),
-            note: tab.note.to_owned(),
+            id: tab.id,
+            title: tab.title,
+            note: tab.note,
             code: code(tab.id, &tab.template, usable_origin(origin)),
         })
         .collect()

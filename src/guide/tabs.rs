@@ -1,68 +1,61 @@
-//! The snippets as tabs. All panels are in the page from the server on: where
-//! scripts run, the style sheet shows only the selected one, so nothing jumps
-//! when the page begins to react; without scripts they stand one below the other.
+//! Selects among the tabs of the snippets, which the server has printed
+//! (`printed.rs`): by a click, by the arrow keys, Home and End.
 
-use leptos::ev::KeyboardEvent;
-use leptos::prelude::*;
+use leptos::ev::{KeyboardEvent, MouseEvent};
+use leptos::prelude::document;
 use leptos::wasm_bindgen::JsCast as _;
-use leptos::web_sys::HtmlElement;
+use leptos::web_sys::{Element, HtmlElement};
 
-use crate::guide::model::Snippet;
-use crate::ui::code::CodeBlock;
+use crate::ui::target::closest;
 
-/// The tabs and their panels; arrow keys, Home and End move between them.
-#[component]
-pub fn SnippetTabs(snippets: Vec<Snippet>) -> impl IntoView {
-    let selected = RwSignal::new(0_usize);
-    let ids: Vec<String> = snippets.iter().map(|snippet| snippet.id.clone()).collect();
-    let count = ids.len();
-    let on_key = move |event: KeyboardEvent| {
-        let Some(next) = next_tab(&event.key(), selected.get_untracked(), count) else {
-            return;
-        };
-        event.prevent_default();
-        selected.set(next);
-        focus(&format!("tab-{}", ids[next]));
+/// Selects the tab that was clicked, if it was one.
+pub fn click(event: &MouseEvent) {
+    if let Some(tab) = closest(event, "[role=tab]") {
+        select(&tab);
+    }
+}
+
+/// Selects the tab that the key leads to, if the focus is on a tab.
+pub fn key(event: &KeyboardEvent) {
+    let Some(current) = closest(event, "[role=tab]") else {
+        return;
     };
-    let tabs = snippets
-        .iter()
-        .enumerate()
-        .map(|(index, snippet)| {
-            let is_selected = move || selected.get() == index;
-            view! {
-                <button
-                    type="button"
-                    role="tab"
-                    class="tab"
-                    id=format!("tab-{}", snippet.id)
-                    aria-controls=format!("panel-{}", snippet.id)
-                    aria-selected=move || if is_selected() { "true" } else { "false" }
-                    tabindex=move || if is_selected() { "0" } else { "-1" }
-                    on:click=move |_| selected.set(index)
-                >
-                    {snippet.title.clone()}
-                </button>
-            }
-        })
-        .collect_view();
-    let panels = snippets.into_iter().enumerate().map(|(index, snippet)| view! {
-        <div
-            role="tabpanel"
-            class="tab-panel"
-            class:is-selected=move || selected.get() == index
-            id=format!("panel-{}", snippet.id)
-            aria-labelledby=format!("tab-{}", snippet.id)
-        >
-            <h3 class="tab-panel-title">{snippet.title.clone()}</h3>
-            <CodeBlock text=snippet.code.text html=Some(snippet.code.html) label=format!("{} code", snippet.title) />
-            <p class="hint">{snippet.note}</p>
-        </div>
-    }).collect_view();
-    view! {
-        <div class="tabs" data-testid="snippets">
-            <div class="tab-list" role="tablist" aria-label="Kind of client" on:keydown=on_key>{tabs}</div>
-            {panels}
-        </div>
+    let tabs = beside(&current);
+    let place = tabs.iter().position(|tab| *tab == current).unwrap_or(0);
+    let Some(next) = next_tab(&event.key(), place, tabs.len()) else {
+        return;
+    };
+    event.prevent_default();
+    select(&tabs[next]);
+    if let Some(tab) = tabs[next].dyn_ref::<HtmlElement>() {
+        // An element that can't take the focus is no reason to stop.
+        let _ = tab.focus();
+    }
+}
+
+/// The tab and those beside it, in their order.
+fn beside(tab: &Element) -> Vec<Element> {
+    let first = tab.parent_element().and_then(|list| list.first_element_child());
+    std::iter::successors(first, Element::next_element_sibling).collect()
+}
+
+/// Shows the panel of `selected` and hides the others.
+fn select(selected: &Element) {
+    for tab in beside(selected) {
+        let is_selected = tab == *selected;
+        // These are refused for malformed names only.
+        let _ = tab.set_attribute("aria-selected", if is_selected { "true" } else { "false" });
+        let _ = tab.set_attribute("tabindex", if is_selected { "0" } else { "-1" });
+        let panel = tab
+            .get_attribute("aria-controls")
+            .and_then(|id| document().get_element_by_id(&id));
+        if let Some(panel) = panel {
+            panel.set_class_name(if is_selected {
+                "tab-panel is-selected"
+            } else {
+                "tab-panel"
+            });
+        }
     }
 }
 
@@ -74,16 +67,6 @@ fn next_tab(key: &str, current: usize, count: usize) -> Option<usize> {
         "Home" => Some(0),
         "End" => Some(count - 1),
         _ => None,
-    }
-}
-
-fn focus(id: &str) {
-    if let Some(element) = document()
-        .get_element_by_id(id)
-        .and_then(|element| element.dyn_into::<HtmlElement>().ok())
-    {
-        // An element that can't take the focus is no reason to stop.
-        let _ = element.focus();
     }
 }
 

@@ -246,7 +246,7 @@ fn ReplyView(reply: Reply) -> impl IntoView {
         <div class="try-it-reply">
             <p class="try-it-summary">
                 <Badge tone=tone label=format!("HTTP {}", reply.status) />
-                <span data-testid="try-it-time">{format!("{:.0} ms", reply.elapsed_ms)}</span>
+                <span data-testid="try-it-time">{format!("{} ms", reply.elapsed_ms)}</span>
                 <span>{format!("{size} bytes")}</span>
             </p>
             {explanation}

@@ -1,14 +1,15 @@
-//! The page `/guide`.
+//! The page `/guide`. Most of it never changes once it is there: the server
+//! prints that as HTML (`printed.rs`), and the browser has no code for it. What
+//! reacts in it is served by one handler here for all of it.
 
+use leptos::ev::{KeyboardEvent, MouseEvent};
 use leptos::prelude::*;
 
-use crate::error::ErrorCode;
-use crate::guide::model::{Code, Endpoint, Guide, ReferenceRow};
+use crate::guide::model::Guide;
 use crate::guide::server_fns::get_guide;
-use crate::guide::tabs::SnippetTabs;
+use crate::guide::tabs;
 use crate::guide::try_it::TryIt;
-use crate::ui::code::CodeBlock;
-use crate::ui::copy_button::CopyButton;
+use crate::ui::copy_button::copy_printed;
 use crate::ui::error_view::ErrorView;
 use crate::ui::page_header::PageHeader;
 use crate::ui::skeleton::SkeletonRows;
@@ -35,45 +36,32 @@ pub fn GuidePage() -> impl IntoView {
 
 #[component]
 fn GuideBody(guide: Guide) -> impl IntoView {
+    let click = |event: MouseEvent| {
+        copy_printed(&event);
+        tabs::click(&event);
+    };
+    let key = |event: KeyboardEvent| tabs::key(&event);
     view! {
-        <div class="guide">
-            <Contents />
-            <BaseEndpoint origin=guide.origin />
-            <RequestBody code=guide.request_body />
-            <Section id="snippets" title="3. Integration Code Snippets">
-                <SnippetTabs snippets=guide.snippets />
-            </Section>
-            <AnswerSection success=guide.success failure=guide.failure />
+        <div class="guide" on:click=click on:keydown=key>
+            <div class="guide-part" inner_html=guide.before></div>
             <Section id="try-it" title="5. Try it">
                 <TryIt />
             </Section>
-            <Reference endpoints=guide.endpoints />
+            <div class="guide-part" inner_html=guide.after></div>
         </div>
     }
 }
 
-/// The links to the sections.
-#[component]
-fn Contents() -> impl IntoView {
-    let sections = [
-        ("endpoint", "Base Endpoint"),
-        ("request-body", "Request Body"),
-        ("snippets", "Code Snippets"),
-        ("answer", "Answer"),
-        ("try-it", "Try it"),
-        ("reference", "API Reference"),
-    ];
-    let links = sections
-        .into_iter()
-        // The router would take them for another page.
-        .map(|(id, title)| view! { <li><a href=format!("#{id}") rel="external">{title}</a></li> })
-        .collect_view();
-    view! { <nav class="guide-contents" aria-label="On this page"><ul>{links}</ul></nav> }
-}
-
 /// A part of the page with its heading.
 #[component]
-fn Section(id: &'static str, title: &'static str, children: Children) -> impl IntoView {
+pub(super) fn Section(
+    /// Where links lead.
+    id: &'static str,
+    /// The heading's words.
+    title: &'static str,
+    /// What is below the heading.
+    children: Children,
+) -> impl IntoView {
     let heading = format!("{id}-title");
     let labelled_by = heading.clone();
     view! {
@@ -81,177 +69,5 @@ fn Section(id: &'static str, title: &'static str, children: Children) -> impl In
             <h2 id=heading>{title}</h2>
             {children()}
         </section>
-    }
-}
-
-#[component]
-fn BaseEndpoint(origin: String) -> impl IntoView {
-    let address = format!("{origin}/call");
-    view! {
-        <Section id="endpoint" title="1. Base Endpoint Configuration">
-            <div class="endpoint">
-                <code data-testid="endpoint"><strong class="endpoint-method">"POST"</strong>" "{address.clone()}</code>
-                <CopyButton text=address label="Copy address" />
-            </div>
-            <h3>"Required Headers"</h3>
-            <CodeBlock
-                text="Content-Type: application/json\nX-API-KEY: YOUR_GENERATED_API_KEY"
-                label="Required Headers"
-            />
-            <p class="hint">
-                "No key yet? "<a href="/keys">"Create one"</a>
-                ". The header "<code>"Authorization: Bearer YOUR_GENERATED_API_KEY"</code>
-                " works as well. A key in the address is never accepted, because addresses end up in logs."
-            </p>
-        </Section>
-    }
-}
-
-#[component]
-fn RequestBody(code: Code) -> impl IntoView {
-    view! {
-        <Section id="request-body" title="2. Request Body Structure">
-            <p>"The endpoint takes standard JSON mapping the parameters to Odoo's "<code>"execute_kw"</code>" method:"</p>
-            <CodeBlock text=code.text html=Some(code.html) label="Request body" />
-            <p class="hint">
-                "Leave out "<code>"args"</code>" and it is "<code>"[]"</code>"; leave out "<code>"kwargs"</code>" and it is "<code>"{}"</code>
-                ". Any other field is refused by name, so that a misspelt one never turns into all records. "
-                "The button copies the body without the comments, for JSON has none."
-            </p>
-        </Section>
-    }
-}
-
-/// What comes back: success, failure, and every code.
-#[component]
-fn AnswerSection(success: Code, failure: Code) -> impl IntoView {
-    view! {
-        <Section id="answer" title="4. Answer">
-            <p>
-                "On success the status is 200 and "<code>"data"</code>" is Odoo's own result, byte for byte: empty fields are "
-                <code>"false"</code>", a many2one is a pair of id and name, and times are UTC without a zone."
-            </p>
-            <CodeBlock text=success.text html=Some(success.html) label="Answer on success" />
-            <p>
-                "On failure "<code>"error"</code>" is a sentence for a person and "<code>"code"</code>
-                " is for your program. "<code>"retryable"</code>" says whether the very same request may succeed a little later."
-            </p>
-            <CodeBlock text=failure.text html=Some(failure.html) label="Answer on failure" />
-            <h3>"Error codes"</h3>
-            <CodeTable />
-        </Section>
-    }
-}
-
-/// Every code that the server answers with, from the enum that it answers with.
-#[component]
-fn CodeTable() -> impl IntoView {
-    let mut codes = ErrorCode::OF_CALL;
-    codes.sort_by_key(|code| code.status());
-    let rows = codes
-        .into_iter()
-        .map(|code| {
-            view! {
-                <tr>
-                    <td class="number">{code.status()}</td>
-                    <th scope="row"><code>{code.as_str()}</code></th>
-                    <td data-label="Retryable">{if code.retryable() { "yes" } else { "no" }}</td>
-                    <td class="explanation">{code.explanation()}</td>
-                </tr>
-            }
-        })
-        .collect_view();
-    view! {
-        <div class="table-wrap" tabindex="0" role="region" aria-label="Error codes">
-            <table class="table code-table" data-testid="error-codes">
-                <thead>
-                    <tr>
-                        <th scope="col">"HTTP"</th>
-                        <th scope="col">"Code"</th>
-                        <th scope="col">"Retryable"</th>
-                        <th scope="col">"Meaning"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
-    }
-}
-
-/// The API description, readable.
-#[component]
-fn Reference(endpoints: Vec<Endpoint>) -> impl IntoView {
-    let endpoints = endpoints
-        .into_iter()
-        .map(|endpoint| view! { <EndpointView endpoint=endpoint /> })
-        .collect_view();
-    view! {
-        <Section id="reference" title="6. API Reference">
-            <p>
-                "The same as an OpenAPI 3.1 description, for code generators and API clients: "
-                <a href="/openapi.json" rel="external">"/openapi.json"</a>
-            </p>
-            {endpoints}
-        </Section>
-    }
-}
-
-#[component]
-fn EndpointView(endpoint: Endpoint) -> impl IntoView {
-    let answers = endpoint
-        .answers
-        .into_iter()
-        .map(|(status, words)| {
-            let lines = words
-                .lines()
-                .map(|line| view! { <p>{line.to_owned()}</p> })
-                .collect_view();
-            view! { <dt class="number">{status}</dt><dd>{lines}</dd> }
-        })
-        .collect_view();
-    let fields = (!endpoint.rows.is_empty()).then(|| view! { <Fields rows=endpoint.rows /> });
-    view! {
-        <details class="reference">
-            <summary>
-                <code><strong class="endpoint-method">{endpoint.method}</strong>" "{endpoint.path}</code>
-                <span class="reference-summary">{endpoint.summary}</span>
-            </summary>
-            {fields}
-            <h3>"Answers"</h3>
-            <dl class="reference-answers">{answers}</dl>
-        </details>
-    }
-}
-
-#[component]
-fn Fields(rows: Vec<ReferenceRow>) -> impl IntoView {
-    let rows = rows
-        .into_iter()
-        .map(|row| {
-            view! {
-                <tr>
-                    <th scope="row"><code>{row.name}</code></th>
-                    <td>{row.kind}</td>
-                    <td>{if row.required { "required" } else { "optional" }}</td>
-                    <td class="explanation">{row.explanation}</td>
-                </tr>
-            }
-        })
-        .collect_view();
-    view! {
-        <h3>"Body"</h3>
-        <div class="table-wrap" tabindex="0" role="region" aria-label="Fields of the body">
-            <table class="table">
-                <thead>
-                    <tr>
-                        <th scope="col">"Field"</th>
-                        <th scope="col">"Type"</th>
-                        <th scope="col">"Required"</th>
-                        <th scope="col">"Meaning"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
     }
 }

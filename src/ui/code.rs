@@ -2,16 +2,34 @@
 
 use leptos::prelude::*;
 
-use crate::ui::copy_button::CopyButton;
+use crate::ui::copy_button::{CopyButton, PrintedCopyButton};
 
-/// A block of code with a copy button. `html` holds the same text with syntax
-/// colors; it must come from the server's own highlighter, never from input.
+/// A block of code with a copy button.
 #[component]
 pub fn CodeBlock(
-    /// The plain text that the button copies.
+    /// What is shown and copied.
     #[prop(into)]
     text: String,
-    /// The same text as trusted HTML.
+    /// What it is, for people who do not see it.
+    #[prop(into)]
+    label: String,
+) -> impl IntoView {
+    view! {
+        <div class="code-block">
+            <pre tabindex="0" role="region" aria-label=label><code>{text.clone()}</code></pre>
+            <CopyButton text=text />
+        </div>
+    }
+}
+
+/// The same for HTML that the server prints, with syntax colors if it has them.
+#[component]
+pub fn PrintedCode(
+    /// What is copied.
+    #[prop(into)]
+    text: String,
+    /// What is shown, as trusted HTML: from the server's own highlighter, never
+    /// from input. Without it, the text.
     #[prop(optional_no_strip)]
     html: Option<String>,
     /// What it is, for people who do not see it.
@@ -25,7 +43,7 @@ pub fn CodeBlock(
     view! {
         <div class="code-block">
             <pre tabindex="0" role="region" aria-label=label>{body}</pre>
-            <CopyButton text=text />
+            <PrintedCopyButton text=text />
         </div>
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::process::Output;
 
 use odoo_bridge::error::ErrorCode;
+use odoo_bridge::guide::snippets::snippets;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -32,16 +33,14 @@ function apiExecuteGateway(model, method, args) {
 }
 "#;
 
-/// The text of a snippet as the guide gives it to a signed-in person.
+/// The text of a snippet as a signed-in person reads it in the page.
 async fn snippet(person: &Actor, id: &str) -> String {
-    let guide = Answer::of(person.post_json("/api/get_guide", &json!({})).await).await;
-    assert_eq!(guide.status, 200, "{}", guide.text);
-    let snippets = guide.json["snippets"].as_array().expect("snippets").clone();
-    let found = snippets
-        .iter()
-        .find(|snippet| snippet["id"] == id)
-        .expect("the snippet");
-    found["code"]["text"].as_str().expect("its text").to_owned()
+    let page = person.get("/guide").await;
+    assert_eq!(page.status(), 200);
+    let html = page.text().await.expect("a page");
+    let start = format!("<span data-testid=\"snippet-{id}\">");
+    let (_, code) = html.split_once(&start).expect("the snippet");
+    text_of(code.split_once("</code>").expect("its end").0)
 }
 
 async fn run(command: &mut Command) -> Output {
@@ -188,9 +187,13 @@ async fn the_page_is_whole_without_javascript(pool: PgPool) {
     ] {
         assert!(text.contains(words), "{words}");
     }
-    for id in ["fetch", "apps-script", "curl"] {
+    let snippets = snippets(&app.address);
+    assert_eq!(snippets.len(), 3);
+    for snippet in &snippets {
+        let (id, code) = (snippet.id, snippet.code.text.as_str());
         assert!(html.contains(&format!("data-testid=\"snippet-{id}\"")), "{id}");
-        assert!(text.contains(&snippet(&person, id).await), "{id} can be read");
+        assert!(text.contains(code), "{id} can be read");
+        assert_eq!(self::snippet(&person, id).await, code, "{id} is whole");
     }
     for code in ErrorCode::OF_CALL {
         assert!(html.contains(&format!("<code>{code}</code>")), "{code} is in the table");
