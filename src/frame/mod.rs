@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::session::server_fns::SignOut;
 use crate::ui::icon::{Icon, Logo, Shape};
 use crate::ui::platform;
+use crate::ui::resource::{Loaded, load};
 
 /// What the frame shows of the bridge and its reader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,10 +60,16 @@ pub async fn get_frame() -> Result<FrameInfo> {
     .await
 }
 
+/// [`get_frame`], for whatever shows something of it.
+#[must_use]
+pub fn load_frame() -> Loaded<Result<FrameInfo>> {
+    load(|| (), |()| get_frame())
+}
+
 /// The frame with the page inside.
 #[component]
 pub fn Frame() -> impl IntoView {
-    let info = Resource::new(|| (), |()| get_frame());
+    let info = load_frame();
     let main = NodeRef::<html::Main>::new();
     focus_on_arrival(main);
     view! {
@@ -108,7 +115,7 @@ pub fn BareFrame(
     /// What is in the card, with the page's one `<h1>`.
     children: Children,
 ) -> impl IntoView {
-    let info = Resource::new(|| (), |()| get_frame());
+    let info = load_frame();
     view! {
         <Banner info />
         <main id="main" class="bare">
@@ -140,7 +147,7 @@ pub fn NotFoundPage() -> impl IntoView {
 }
 
 #[component]
-fn Banner(info: Resource<Result<FrameInfo>>) -> impl IntoView {
+fn Banner(info: Loaded<Result<FrameInfo>>) -> impl IntoView {
     view! {
         <Transition>
             {move || Suspend::new(async move {
@@ -156,7 +163,7 @@ fn Banner(info: Resource<Result<FrameInfo>>) -> impl IntoView {
 }
 
 #[component]
-fn Tools(info: Resource<Result<FrameInfo>>) -> impl IntoView {
+fn Tools(info: Loaded<Result<FrameInfo>>) -> impl IntoView {
     view! {
         <Transition>
             {move || Suspend::new(async move {

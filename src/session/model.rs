@@ -1,7 +1,5 @@
 //! Who is signed in, and the sentences that a person may be told on the way there.
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::{AppError, ErrorCode};
 use crate::ids::UserId;
 
@@ -59,7 +57,7 @@ const SENTENCES: [&str; 13] = [
 ];
 
 /// The person behind a session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedIn {
     /// Their id.
     pub id: UserId,

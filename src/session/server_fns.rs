@@ -1,23 +1,10 @@
-//! What the pages of signing in ask of the server. But for [`get_account`] all are
-//! sent by plain forms and answered with a redirect; nothing in the browser calls
-//! them by code, so that none of that is in the WASM.
+//! What the pages of signing in ask of the server: sent by plain forms, answered
+//! with a redirect. Nothing in the browser calls them by code, so that no code for
+//! that is in the WASM.
 
 use leptos::prelude::*;
 
 use crate::error::Result;
-use crate::session::model::SignedIn;
-
-/// Whose account this is.
-///
-/// # Errors
-/// `unauthenticated`.
-#[server(prefix = "/api", endpoint = "get_account", input = server_fn::codec::Json)]
-pub async fn get_account() -> Result<SignedIn> {
-    use crate::error::answer;
-    use crate::session::guard::signed_in;
-
-    answer(async { signed_in() }).await
-}
 
 /// Opens a session and goes to `next` if that is a page of the dashboard.
 ///

@@ -10,10 +10,10 @@ use leptos::server_fn::error::ServerFnUrlError;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use crate::error::AppError;
-use crate::frame::BareFrame;
-use crate::session::model::{error_from_url, wait_in_words};
-use crate::session::server_fns::{ChangePassword, SetUp, SignIn, get_account};
+use crate::error::{AppError, ErrorCode};
+use crate::frame::{BareFrame, load_frame};
+use crate::session::model::{NOT_SIGNED_IN, error_from_url, wait_in_words};
+use crate::session::server_fns::{ChangePassword, SetUp, SignIn};
 use crate::ui::error_view::ErrorView;
 use crate::ui::field::Field;
 use crate::ui::hydrated::use_hydrated;
@@ -87,13 +87,16 @@ pub fn SetupPage() -> impl IntoView {
 /// `/account`: change the password.
 #[component]
 pub fn AccountPage() -> impl IntoView {
-    let account = Resource::new(|| (), |()| get_account());
+    let info = load_frame();
     view! {
         <PageHeader title="Account" lead="Change the password that you sign in with." />
         <Transition fallback=|| view! { <p class="muted">"Reading your account\u{2026}"</p> }>
             {move || Suspend::new(async move {
-                match account.await {
-                    Ok(user) => view! { <PasswordForm email=user.email /> }.into_any(),
+                let email = info.await.and_then(|info| {
+                    info.email.ok_or_else(|| AppError::new(ErrorCode::Unauthenticated, NOT_SIGNED_IN))
+                });
+                match email {
+                    Ok(email) => view! { <PasswordForm email /> }.into_any(),
                     Err(error) => view! { <ErrorView error=error /> }.into_any(),
                 }
             })}

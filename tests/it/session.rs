@@ -353,8 +353,13 @@ async fn code(response: Response) -> String {
         .to_owned()
 }
 
-async fn account(actor: &Actor) -> Response {
-    actor.post_json("/api/get_account", &json!({})).await
+/// What a session is needed for.
+fn all_keys() -> Value {
+    json!({"query": {"search": "", "status": null, "sort": "name", "descending": false, "page": 1}})
+}
+
+async fn ask(actor: &Actor) -> Response {
+    actor.post_json("/api/list_keys", &all_keys()).await
 }
 
 async fn count_keys(app: &TestApp) -> i64 {
@@ -381,7 +386,6 @@ async fn without_a_session_no_page_and_no_function_answers(pool: PgPool) {
         "revoke_key",
         "run_speed_test",
         "change_password",
-        "get_account",
         "sign_out",
     ] {
         let refused = stranger.post_json(&format!("/api/{function}"), &json!({})).await;
@@ -473,16 +477,16 @@ async fn signing_out_makes_the_cookie_useless(pool: PgPool) {
     user(&app.pool).await;
     let person = app.anonymous();
     let cookie = session_cookie(&log_in(&person, PASSWORD_FORM).await);
-    assert_eq!(account(&person).await.status(), 200);
+    assert_eq!(ask(&person).await.status(), 200);
     let out = browser_form(&person, "/api/sign_out", "/keys", &[]).await;
     assert_eq!(place(&out), "/login");
     assert!(session_cookie(&out).contains("Max-Age=0"));
     let thief = app.anonymous();
     let pair = cookie.split(';').next().expect("a pair");
     let stolen = thief
-        .request(Method::POST, "/api/get_account")
+        .request(Method::POST, "/api/list_keys")
         .header("Cookie", pair)
-        .json(&json!({}));
+        .json(&all_keys());
     assert_eq!(stolen.send().await.expect("the bridge answers").status(), 401);
 }
 
@@ -616,7 +620,7 @@ async fn what_is_over_is_cleaned_away(pool: PgPool) {
 async fn changing_the_password_ends_the_other_sessions(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     let (here, there) = (app.signed_in().await, app.signed_in().await);
-    assert_eq!(account(&there).await.status(), 200);
+    assert_eq!(ask(&there).await.status(), 200);
     let wrong = here
         .post_form(
             "/api/change_password",
@@ -631,12 +635,12 @@ async fn changing_the_password_ends_the_other_sessions(pool: PgPool) {
         )
         .await;
     assert_eq!(short.status(), 400);
-    assert_eq!(account(&there).await.status(), 200, "nothing changed so far");
+    assert_eq!(ask(&there).await.status(), 200, "nothing changed so far");
 
     let form = [("old_password", PASSWORD), ("new_password", "a new password of mine")];
     assert_eq!(here.post_form("/api/change_password", &form).await.status(), 200);
-    assert_eq!(account(&here).await.status(), 200);
-    assert_eq!(account(&there).await.status(), 401);
+    assert_eq!(ask(&here).await.status(), 200);
+    assert_eq!(ask(&there).await.status(), 401);
     assert_eq!(
         log_in(&app.anonymous(), PASSWORD_FORM).await.status(),
         401,
