@@ -19,6 +19,7 @@ use crate::ui::icon::{Icon, Shape};
 use crate::ui::page_header::PageHeader;
 use crate::ui::platform;
 use crate::ui::skeleton::SkeletonRows;
+use crate::ui::resource::load;
 use crate::ui::timestamp::Timestamp;
 
 /// `/keys/<id>`
@@ -27,7 +28,7 @@ pub fn KeyPage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id")).unwrap_or_default());
     let revoke = ServerAction::<RevokeKey>::new();
-    let key = Resource::new(move || (id.get(), revoke.version().get()), |(id, _)| find(id));
+    let key = load(move || (id.get(), revoke.version().get()), |(id, _)| find(id));
     view! {
         <a class="back-link" href="/keys">
             <Icon shape=Shape::ArrowLeft />
