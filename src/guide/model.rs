@@ -77,7 +77,7 @@ fn json(field: &str, text: &str, first: char, shape: &str) -> Result<String, Str
         return Ok(String::new());
     }
     // Syntax first: its message has a place, "must be an array" has none.
-    serde_json::from_str::<IgnoredAny>(text).map_err(|error| {
+    serde_json::from_slice::<IgnoredAny>(text.as_bytes()).map_err(|error| {
         let sentence = error.to_string();
         let what = sentence.split(" at line ").next().unwrap_or_default().to_owned();
         format!(
@@ -154,7 +154,7 @@ impl Reply {
 /// promise. What is not JSON comes back as it is.
 #[must_use]
 pub fn pretty(text: &str) -> String {
-    if serde_json::from_str::<IgnoredAny>(text).is_err() {
+    if serde_json::from_slice::<IgnoredAny>(text.as_bytes()).is_err() {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len() * 2);

@@ -12,12 +12,13 @@ use crate::guide::try_it::TryIt;
 use crate::ui::copy_button::copy_printed;
 use crate::ui::error_view::ErrorView;
 use crate::ui::page_header::PageHeader;
+use crate::ui::resource::load;
 use crate::ui::skeleton::SkeletonRows;
 
 /// `/guide`
 #[component]
 pub fn GuidePage() -> impl IntoView {
-    let guide = Resource::new(|| (), |()| get_guide());
+    let guide = load(|| (), |()| get_guide());
     view! {
         <PageHeader
             title="API Integration Guide"
