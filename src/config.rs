@@ -212,7 +212,11 @@ impl Settings {
         let missing = |name: &str| ConfigError(format!("{name} is missing: ODOO_URL is set, so the bridge needs it."));
         Ok(Some(OdooSettings {
             url,
-            db: self.odoo_db.clone().filter(|db| !db.is_empty()).ok_or_else(|| missing("ODOO_DB"))?,
+            db: self
+                .odoo_db
+                .clone()
+                .filter(|db| !db.is_empty())
+                .ok_or_else(|| missing("ODOO_DB"))?,
             username: self
                 .odoo_username
                 .clone()
@@ -231,7 +235,9 @@ impl Settings {
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.odoo()?;
         if self.admin_email.is_some() != self.admin_password.is_some() {
-            return Err(ConfigError("BRIDGE_ADMIN_EMAIL and BRIDGE_ADMIN_PASSWORD go together: set both or none.".into()));
+            return Err(ConfigError(
+                "BRIDGE_ADMIN_EMAIL and BRIDGE_ADMIN_PASSWORD go together: set both or none.".into(),
+            ));
         }
         if let Some(key) = &self.secret_key {
             let bytes = base64::engine::general_purpose::STANDARD.decode(key.expose_secret().trim());
@@ -247,7 +253,9 @@ impl Settings {
             ));
         }
         if let Some(url) = &self.database_url
-            && !["postgres://", "postgresql://"].iter().any(|scheme| url.expose_secret().starts_with(scheme))
+            && !["postgres://", "postgresql://"]
+                .iter()
+                .any(|scheme| url.expose_secret().starts_with(scheme))
         {
             return Err(ConfigError("DATABASE_URL must begin with postgres:// .".into()));
         }
@@ -259,12 +267,15 @@ impl Settings {
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "here the environment is read")]
 pub fn search_path() -> Vec<PathBuf> {
-    std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+    std::env::var_os("PATH")
+        .map(|path| std::env::split_paths(&path).collect())
+        .unwrap_or_default()
 }
 
 /// An origin or base address: http or https, without a slash at the end.
 fn parse_origin(text: &str) -> Result<String, String> {
-    let url = reqwest::Url::parse(text.trim()).map_err(|error| format!("not an address ({error}); it looks like https://odoo.example.com"))?;
+    let url = reqwest::Url::parse(text.trim())
+        .map_err(|error| format!("not an address ({error}); it looks like https://odoo.example.com"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err("must begin with http:// or https://".into());
     }
@@ -318,7 +329,9 @@ mod tests {
 
     #[test]
     fn half_an_odoo_is_refused_by_the_name_of_what_is_missing() {
-        let error = settings(&["--odoo-url", "https://odoo.example.com"]).odoo().expect_err("refused");
+        let error = settings(&["--odoo-url", "https://odoo.example.com"])
+            .odoo()
+            .expect_err("refused");
         assert!(error.to_string().starts_with("ODOO_DB is missing"), "{error}");
         let error = settings(&["--odoo-db", "prod"]).odoo().expect_err("refused");
         assert!(error.to_string().starts_with("ODOO_URL is missing"), "{error}");
@@ -334,15 +347,28 @@ mod tests {
 
     #[test]
     fn an_origin_is_an_address_without_secrets() {
-        assert_eq!(parse_origin("https://odoo.example.com/").as_deref(), Ok("https://odoo.example.com"));
-        for wrong in ["odoo.example.com", "ftp://odoo", "https://user:pw@odoo", "https://odoo/?db=x"] {
+        assert_eq!(
+            parse_origin("https://odoo.example.com/").as_deref(),
+            Ok("https://odoo.example.com")
+        );
+        for wrong in [
+            "odoo.example.com",
+            "ftp://odoo",
+            "https://user:pw@odoo",
+            "https://odoo/?db=x",
+        ] {
             assert!(parse_origin(wrong).is_err(), "{wrong:?}");
         }
     }
 
     #[test]
     fn no_secret_is_printed() {
-        let settings = settings(&["--odoo-password", "hunter2", "--database-url", "postgres://u:hunter2@h/d"]);
+        let settings = settings(&[
+            "--odoo-password",
+            "hunter2",
+            "--database-url",
+            "postgres://u:hunter2@h/d",
+        ]);
         assert!(!format!("{settings:?}").contains("hunter2"));
     }
 }

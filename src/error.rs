@@ -146,8 +146,12 @@ impl ErrorCode {
     #[must_use]
     pub const fn explanation(self) -> &'static str {
         match self {
-            Self::InvalidRequest => "The body is not what this endpoint takes. The sentence names the field; mend it and send again.",
-            Self::Unauthenticated => "No key, or one that is malformed, unknown, expired or revoked. Check the X-API-KEY header, or ask for a new key.",
+            Self::InvalidRequest => {
+                "The body is not what this endpoint takes. The sentence names the field; mend it and send again."
+            }
+            Self::Unauthenticated => {
+                "No key, or one that is malformed, unknown, expired or revoked. Check the X-API-KEY header, or ask for a new key."
+            }
             Self::PolicyDenied => "The key's own policy does not allow this. The details name the rule.",
             Self::OdooAccessDenied => "The Odoo user behind the bridge may not do this. Its rights are set in Odoo.",
             Self::ForbiddenOrigin => "The request came from a page of another site. Use the dashboard's own address.",
@@ -155,21 +159,31 @@ impl ErrorCode {
             Self::OdooNotFound => "Odoo knows no such model, method or record.",
             Self::MethodNotAllowed => "This address takes another HTTP method. The Allow header names it.",
             Self::Conflict => "It clashes with something that is there or is running already.",
-            Self::IdempotencyConflict => "The Idempotency-Key was used with another body, or its first call is still running.",
+            Self::IdempotencyConflict => {
+                "The Idempotency-Key was used with another body, or its first call is still running."
+            }
             Self::PayloadTooLarge => "The body is larger than this bridge takes. Send less at a time.",
             Self::UnsupportedMediaType => "Send the body as JSON, with Content-Type: application/json.",
             Self::OdooRejected => "Odoo refused the data: a rule or a required field. Its own words say which.",
             Self::RateLimited => "Too many requests. Wait as long as Retry-After says.",
             Self::QuotaExceeded => "The key's quota is used up. Retry-After says when it begins anew.",
             Self::Internal => "The bridge failed. Its operator finds the cause in the log, by the request id.",
-            Self::OdooError => "Odoo failed while it worked on the call, for example over a field that does not exist. The details name the exception.",
-            Self::OdooUnreachable => "Odoo did not answer, or something that is not Odoo did. Try again; if it stays, tell the operator.",
+            Self::OdooError => {
+                "Odoo failed while it worked on the call, for example over a field that does not exist. The details name the exception."
+            }
+            Self::OdooUnreachable => {
+                "Odoo did not answer, or something that is not Odoo did. Try again; if it stays, tell the operator."
+            }
             Self::OdooAuthFailed => "Odoo refuses the bridge's own credentials. Only the operator can mend that.",
             Self::Overloaded => "Too much is waiting already. Wait as long as Retry-After says.",
             Self::Unavailable => "The bridge can't work at this moment. Wait as long as Retry-After says.",
-            Self::OdooUnavailable => "Odoo failed too often lately and is left alone for a moment. Wait as long as Retry-After says.",
+            Self::OdooUnavailable => {
+                "Odoo failed too often lately and is left alone for a moment. Wait as long as Retry-After says."
+            }
             Self::OdooTimeout => "Odoo did not answer in time. Ask for less, or try again.",
-            Self::OutcomeUnknown => "The answer to a call that may write was lost: it may have happened. Look in Odoo before you send it again.",
+            Self::OutcomeUnknown => {
+                "The answer to a call that may write was lost: it may have happened. Look in Odoo before you send it again."
+            }
         }
     }
 
@@ -220,7 +234,13 @@ pub type Result<T, E = AppError> = std::result::Result<T, E>;
 impl AppError {
     /// An error with a sentence of its own.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), retry_after_secs: None, details: None, cause: None }
+        Self {
+            code,
+            message: message.into(),
+            retry_after_secs: None,
+            details: None,
+            cause: None,
+        }
     }
 
     /// The caller sent something that can't be taken.
@@ -310,7 +330,11 @@ mod server {
     impl From<sqlx::Error> for AppError {
         fn from(error: sqlx::Error) -> Self {
             let away = match &error {
-                sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed => true,
                 // Class 57 (operator intervention), 53 (resources) and 08
                 // (connection): the server is stopping, starting or full.
                 sqlx::Error::Database(db) => db
@@ -375,7 +399,10 @@ mod server {
             let headers = response.headers_mut();
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             if self.code == ErrorCode::Unauthenticated {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"odoo-bridge\""));
+                headers.insert(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Bearer realm=\"odoo-bridge\""),
+                );
             }
             if let Some(secs) = self.retry_after_secs {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
@@ -388,7 +415,10 @@ mod server {
     /// its page by a redirect, which a status of ours would undo.
     fn is_plain_form() -> bool {
         use_context::<http::request::Parts>().is_some_and(|parts| {
-            let accept = parts.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+            let accept = parts
+                .headers
+                .get(header::ACCEPT)
+                .and_then(|accept| accept.to_str().ok());
             parts.method == http::Method::POST && accept.is_some_and(|accept| accept.contains("text/html"))
         })
     }
@@ -397,7 +427,9 @@ mod server {
         /// Gives the server function's answer its true status (Leptos would say
         /// 500 for every error).
         pub(super) fn set_status(&self) {
-            let Some(options) = use_context::<ResponseOptions>() else { return };
+            let Some(options) = use_context::<ResponseOptions>() else {
+                return;
+            };
             options.set_status(self.http_status());
             if let Some(secs) = self.retry_after_secs {
                 options.insert_header(header::RETRY_AFTER, HeaderValue::from(secs));

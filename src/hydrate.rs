@@ -14,7 +14,9 @@ pub fn hydrate() {
 
 /// Tells style sheets and tests that the page reacts from here on.
 fn mark_hydrated() {
-    let root = web_sys::window().and_then(|window| window.document()).and_then(|document| document.document_element());
+    let root = web_sys::window()
+        .and_then(|window| window.document())
+        .and_then(|document| document.document_element());
     if let Some(root) = root {
         // Setting an attribute fails only for malformed names.
         let _ = root.set_attribute("data-hydrated", "true");

@@ -34,9 +34,19 @@ fn read(root: &Path, path: &PathBuf) -> Source {
     let lines = text
         .lines()
         .take_while(|line| !line.starts_with("#[cfg(test)]"))
-        .map(|line| if line.trim_start().starts_with("//") { String::new() } else { line.to_owned() })
+        .map(|line| {
+            if line.trim_start().starts_with("//") {
+                String::new()
+            } else {
+                line.to_owned()
+            }
+        })
         .collect();
-    let path = path.strip_prefix(root).expect("below src").to_string_lossy().into_owned();
+    let path = path
+        .strip_prefix(root)
+        .expect("below src")
+        .to_string_lossy()
+        .into_owned();
     Source { path, lines }
 }
 
@@ -66,7 +76,12 @@ fn none(offenders: &[String], rule: &str) {
 fn sql_is_in_stores_only() {
     let words = ["sqlx::query", "QueryBuilder", "query_scalar", "query_as"];
     // The database's own house-keeping (version, migrations) belongs to no feature.
-    none(&offenders(&words, |path| path.ends_with("/store.rs") || path == "server/database.rs"), "SQL only in */store.rs");
+    none(
+        &offenders(&words, |path| {
+            path.ends_with("/store.rs") || path == "server/database.rs"
+        }),
+        "SQL only in */store.rs",
+    );
 }
 
 #[test]
@@ -81,7 +96,9 @@ fn cfg_is_on_whole_modules() {
                 .filter(|number| {
                     let next = lines.get(number + 1).map_or("", |line| line.trim_start());
                     // A macro that writes modules or imports stands for a `mod` line.
-                    !["mod ", "pub mod ", "pub(crate) mod ", "#[path"].iter().any(|start| next.starts_with(start))
+                    !["mod ", "pub mod ", "pub(crate) mod ", "#[path"]
+                        .iter()
+                        .any(|start| next.starts_with(start))
                 })
                 .map(|number| format!("src/{}:{}", source.path, number + 1))
                 .collect::<Vec<_>>()
@@ -92,18 +109,45 @@ fn cfg_is_on_whole_modules() {
 
 #[test]
 fn the_way_to_odoo_knows_no_feature() {
-    let features = ["keys", "calls", "speed_test", "guide", "session", "server", "state", "app", "ui", "demo_odoo"];
+    let features = [
+        "keys",
+        "calls",
+        "speed_test",
+        "guide",
+        "session",
+        "server",
+        "state",
+        "app",
+        "ui",
+        "demo_odoo",
+    ];
     let words: Vec<String> = features.iter().map(|feature| format!("crate::{feature}::")).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    none(&offenders(&words, |path| !path.starts_with("odoo/")), "odoo/ imports no feature");
+    none(
+        &offenders(&words, |path| !path.starts_with("odoo/")),
+        "odoo/ imports no feature",
+    );
 }
 
 #[test]
 fn the_parts_of_pages_know_no_feature() {
-    let features = ["keys", "calls", "speed_test", "guide", "session", "server", "state", "odoo", "demo_odoo"];
+    let features = [
+        "keys",
+        "calls",
+        "speed_test",
+        "guide",
+        "session",
+        "server",
+        "state",
+        "odoo",
+        "demo_odoo",
+    ];
     let words: Vec<String> = features.iter().map(|feature| format!("crate::{feature}::")).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    none(&offenders(&words, |path| !path.starts_with("ui/")), "ui/ imports no feature");
+    none(
+        &offenders(&words, |path| !path.starts_with("ui/")),
+        "ui/ imports no feature",
+    );
 }
 
 #[test]
@@ -113,7 +157,9 @@ fn a_feature_never_reaches_into_anothers_store_or_view() {
         .iter()
         .flat_map(|feature| {
             let (store, view) = (format!("crate::{feature}::store"), format!("crate::{feature}::view"));
-            offenders(&[&store, &view], |path| path.starts_with(&format!("{feature}/")) || path == "app.rs")
+            offenders(&[&store, &view], |path| {
+                path.starts_with(&format!("{feature}/")) || path == "app.rs"
+            })
         })
         .collect();
     none(&offenders, "another feature's model and verbs, never its store or view");
@@ -121,15 +167,28 @@ fn a_feature_never_reaches_into_anothers_store_or_view() {
 
 #[test]
 fn only_the_configuration_reads_the_environment() {
-    none(&offenders(&["std::env::", "env::var", "use std::env"], |path| path == "config.rs"), "std::env only in config.rs");
+    none(
+        &offenders(&["std::env::", "env::var", "use std::env"], |path| path == "config.rs"),
+        "std::env only in config.rs",
+    );
 }
 
 #[test]
 fn only_the_error_decides_a_status() {
     // These answer what is no error: health, files, redirects and pages of what is not there.
-    let may = ["error.rs", "odoo/client.rs", "server/health.rs", "server/site.rs", "server/router.rs", "server/telemetry.rs", "ui/platform_server.rs"];
+    let may = [
+        "error.rs",
+        "odoo/client.rs",
+        "server/health.rs",
+        "server/site.rs",
+        "server/router.rs",
+        "server/telemetry.rs",
+        "ui/platform_server.rs",
+    ];
     none(
-        &offenders(&["StatusCode::"], |path| may.contains(&path) || path.starts_with("demo_odoo/") || path == "session/guard.rs"),
+        &offenders(&["StatusCode::"], |path| {
+            may.contains(&path) || path.starts_with("demo_odoo/") || path == "session/guard.rs"
+        }),
         "only error.rs decides an HTTP status",
     );
 }
@@ -140,24 +199,41 @@ fn use_cases_take_what_they_need_and_never_the_state() {
         path.starts_with("server/")
             || path == "state.rs"
             || path == "frame.rs"
-            || ["/server_fns.rs", "/http.rs", "/guard.rs"].iter().any(|end| path.ends_with(end))
+            || ["/server_fns.rs", "/http.rs", "/guard.rs"]
+                .iter()
+                .any(|end| path.ends_with(end))
     };
     none(&offenders(&["AppState"], adapters), "AppState only in adapters");
 }
 
 #[test]
 fn no_secret_type_can_be_serialized_or_printed() {
-    let secrets = ["PlainKey", "KeyHash", "SetupToken", "SessionToken", "TokenHash", "PasswordHash", "NewPassword"];
+    let secrets = [
+        "PlainKey",
+        "KeyHash",
+        "SetupToken",
+        "SessionToken",
+        "TokenHash",
+        "PasswordHash",
+        "NewPassword",
+    ];
     let offenders: Vec<String> = sources()
         .iter()
         .flat_map(|source| {
             let lines = &source.lines;
             (1..lines.len())
-                .filter(|number| secrets.iter().any(|secret| lines[*number].trim_start_matches("pub ").trim_start_matches("pub(super) ").trim_start_matches("pub(crate) ").starts_with(&format!("struct {secret}("))))
+                .filter(|number| {
+                    secrets.iter().any(|secret| {
+                        lines[*number]
+                            .trim_start_matches("pub ")
+                            .trim_start_matches("pub(super) ")
+                            .trim_start_matches("pub(crate) ")
+                            .starts_with(&format!("struct {secret}("))
+                    })
+                })
                 .filter(|number| {
                     let above = lines[number.saturating_sub(3)..*number].join(" ");
-                    above.contains("Serialize") || above.contains("Debug")
-                        && !lines[*number].contains("SecretString")
+                    above.contains("Serialize") || above.contains("Debug") && !lines[*number].contains("SecretString")
                 })
                 .map(|number| format!("src/{}:{}", source.path, number + 1))
                 .collect::<Vec<_>>()
@@ -182,7 +258,10 @@ fn both_tables_of_leptos_settings_say_the_same() {
     let (server, build) = (table("Leptos.toml"), table("Cargo.toml"));
     assert!(!server.is_empty());
     for entry in &server {
-        assert!(build.contains(entry), "Cargo.toml lacks or contradicts {entry:?} of Leptos.toml");
+        assert!(
+            build.contains(entry),
+            "Cargo.toml lacks or contradicts {entry:?} of Leptos.toml"
+        );
     }
 }
 
@@ -191,6 +270,10 @@ fn every_module_says_what_it_promises() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for source in sources() {
         let text = fs::read_to_string(root.join(&source.path)).expect("a source file");
-        assert!(text.starts_with("//!"), "src/{} begins without a word on what it is", source.path);
+        assert!(
+            text.starts_with("//!"),
+            "src/{} begins without a word on what it is",
+            source.path
+        );
     }
 }

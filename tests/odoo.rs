@@ -18,8 +18,9 @@ use sqlx::PgPool;
 
 #[expect(clippy::disallowed_methods, reason = "these settings are the tests' own")]
 fn env(name: &str) -> String {
-    std::env::var(format!("TEST_ODOO_{name}"))
-        .unwrap_or_else(|_| panic!("TEST_ODOO_{name} is not set: start a real Odoo with scripts/odoo.sh start, or run make test"))
+    std::env::var(format!("TEST_ODOO_{name}")).unwrap_or_else(|_| {
+        panic!("TEST_ODOO_{name} is not set: start a real Odoo with scripts/odoo.sh start, or run make test")
+    })
 }
 
 struct RealApp {
@@ -35,7 +36,16 @@ impl RealApp {
     /// A bridge that works as somebody in particular.
     async fn spawn_as(pool: PgPool, username: &str, secret: &str) -> Self {
         let (url, db) = (env("URL"), env("DB"));
-        let args = ["--odoo-url", &url, "--odoo-db", &db, "--odoo-username", username, "--odoo-api-key", secret];
+        let args = [
+            "--odoo-url",
+            &url,
+            "--odoo-db",
+            &db,
+            "--odoo-username",
+            username,
+            "--odoo-api-key",
+            secret,
+        ];
         let bridge = Arc::new(helpers::start(pool.clone(), &args).await);
         Self { bridge, pool }
     }
@@ -43,7 +53,11 @@ impl RealApp {
     async fn actor(&self) -> Actor {
         let name = KeyName::parse("real").expect("a name");
         let key = issue::create(&self.pool, &name, None, None).await.expect("a key");
-        Actor { address: format!("http://{}", self.bridge.address), client: client(), key: Some(key.plaintext) }
+        Actor {
+            address: format!("http://{}", self.bridge.address),
+            client: client(),
+            key: Some(key.plaintext),
+        }
     }
 }
 
@@ -51,7 +65,12 @@ impl RealApp {
 async fn direct(uid: i64, secret: &str, model: &str, method: &str, args: &Value, kwargs: &Value) -> Value {
     let body = json!({"jsonrpc": "2.0", "method": "call", "id": 1, "params": {"service": "object", "method": "execute_kw",
         "args": [env("DB"), uid, secret, model, method, args, kwargs]}});
-    let response = client().post(format!("{}/jsonrpc", env("URL"))).json(&body).send().await.expect("Odoo answers");
+    let response = client()
+        .post(format!("{}/jsonrpc", env("URL")))
+        .json(&body)
+        .send()
+        .await
+        .expect("Odoo answers");
     response.json().await.expect("JSON")
 }
 
@@ -73,42 +92,132 @@ async fn the_seeds_own_request_reads_five_orders(pool: PgPool) {
         .await;
     let orders = answer.data().as_array().expect("orders");
     assert_eq!(orders.len(), 5);
-    assert!(orders.iter().all(|order| order["name"].is_string() && order["state"].is_string()), "{}", answer.text);
+    assert!(
+        orders
+            .iter()
+            .all(|order| order["name"].is_string() && order["state"].is_string()),
+        "{}",
+        answer.text
+    );
 }
 
 #[sqlx::test]
 async fn a_password_works_as_well_as_an_api_key(pool: PgPool) {
     let app = RealApp::spawn_as(pool, &env("USERNAME"), &env("PASSWORD")).await;
     let actor = app.actor().await;
-    let answer = actor.call(&call("sale.order", "search_count", json!([[]]), json!({}))).await;
-    assert!(answer.data().as_u64().is_some_and(|count| count >= 40), "{}", answer.text);
+    let answer = actor
+        .call(&call("sale.order", "search_count", json!([[]]), json!({})))
+        .await;
+    assert!(
+        answer.data().as_u64().is_some_and(|count| count >= 40),
+        "{}",
+        answer.text
+    );
 }
 
 #[sqlx::test]
 async fn every_error_of_odoo_gets_its_own_code(pool: PgPool) {
     let app = RealApp::spawn(pool).await;
     let actor = app.actor().await;
-    let sent = actor.call(&call("sale.order", "search", json!([[["state", "=", "sale"]]]), json!({"limit": 1}))).await;
+    let sent = actor
+        .call(&call(
+            "sale.order",
+            "search",
+            json!([[["state", "=", "sale"]]]),
+            json!({"limit": 1}),
+        ))
+        .await;
     let sent = sent.data()[0].as_i64().expect("a confirmed order");
     let rows = [
-        ("unknown model", call("no.model", "search", json!([[]]), json!({})), 404, "odoo_not_found"),
-        ("unknown method", call("sale.order", "no_method", json!([[]]), json!({})), 404, "odoo_not_found"),
-        ("private method", call("sale.order", "_compute_amounts", json!([[1]]), json!({})), 403, "odoo_access_denied"),
-        ("UserError", call("sale.order", "unlink", json!([[sent]]), json!({})), 422, "odoo_rejected"),
-        ("ValidationError", call("sale.order", "create", json!([{}]), json!({})), 422, "odoo_rejected"),
-        ("write on a missing record", call("sale.order", "write", json!([[999_999], {"note": "x"}]), json!({})), 404, "odoo_not_found"),
-        ("domain with an unknown field", call("sale.order", "search", json!([[["no_field", "=", 1]]]), json!({})), 502, "odoo_error"),
-        ("domain of a wrong shape", call("sale.order", "search", json!([["name"]]), json!({})), 502, "odoo_error"),
-        ("domain with a wrong operator", call("sale.order", "search", json!([[["name", "~~", 1]]]), json!({})), 502, "odoo_error"),
-        ("unknown keyword argument", call("sale.order", "search", json!([[]]), json!({"bogus": 1})), 502, "odoo_error"),
-        ("execute_kw without the ids", call("sale.order", "write", json!([]), json!({})), 502, "odoo_error"),
+        (
+            "unknown model",
+            call("no.model", "search", json!([[]]), json!({})),
+            404,
+            "odoo_not_found",
+        ),
+        (
+            "unknown method",
+            call("sale.order", "no_method", json!([[]]), json!({})),
+            404,
+            "odoo_not_found",
+        ),
+        (
+            "private method",
+            call("sale.order", "_compute_amounts", json!([[1]]), json!({})),
+            403,
+            "odoo_access_denied",
+        ),
+        (
+            "UserError",
+            call("sale.order", "unlink", json!([[sent]]), json!({})),
+            422,
+            "odoo_rejected",
+        ),
+        (
+            "ValidationError",
+            call("sale.order", "create", json!([{}]), json!({})),
+            422,
+            "odoo_rejected",
+        ),
+        (
+            "write on a missing record",
+            call("sale.order", "write", json!([[999_999], {"note": "x"}]), json!({})),
+            404,
+            "odoo_not_found",
+        ),
+        (
+            "domain with an unknown field",
+            call("sale.order", "search", json!([[["no_field", "=", 1]]]), json!({})),
+            502,
+            "odoo_error",
+        ),
+        (
+            "domain of a wrong shape",
+            call("sale.order", "search", json!([["name"]]), json!({})),
+            502,
+            "odoo_error",
+        ),
+        (
+            "domain with a wrong operator",
+            call("sale.order", "search", json!([[["name", "~~", 1]]]), json!({})),
+            502,
+            "odoo_error",
+        ),
+        (
+            "unknown keyword argument",
+            call("sale.order", "search", json!([[]]), json!({"bogus": 1})),
+            502,
+            "odoo_error",
+        ),
+        (
+            "execute_kw without the ids",
+            call("sale.order", "write", json!([]), json!({})),
+            502,
+            "odoo_error",
+        ),
     ];
     for (name, body, status, code) in rows {
         let answer = actor.call(&body).await;
-        assert_eq!((answer.status, answer.code()), (status, code), "{name}: {}", answer.text);
-        assert!(!answer.text.contains("Traceback") && !answer.text.contains("site-packages"), "{name}: {}", answer.text);
+        assert_eq!(
+            (answer.status, answer.code()),
+            (status, code),
+            "{name}: {}",
+            answer.text
+        );
+        assert!(
+            !answer.text.contains("Traceback") && !answer.text.contains("site-packages"),
+            "{name}: {}",
+            answer.text
+        );
     }
-    let missing = actor.call(&call("sale.order", "read", json!([[999_999]]), json!({"fields": ["name"]}))).await;
+    let missing = actor
+        .call(&call(
+            "sale.order",
+            "read",
+            json!([[999_999]]),
+            json!({"fields": ["name"]}),
+        ))
+        .await;
     assert_eq!(missing.data(), &json!([]), "to read a missing record is no error");
 }
 
@@ -116,8 +225,15 @@ async fn every_error_of_odoo_gets_its_own_code(pool: PgPool) {
 async fn access_rights_are_those_of_the_user_behind_the_bridge(pool: PgPool) {
     let app = RealApp::spawn_as(pool, "demo", "demo").await;
     let actor = app.actor().await;
-    let answer = actor.call(&call("ir.config_parameter", "search_read", json!([[]]), json!({}))).await;
-    assert_eq!((answer.status, answer.code()), (403, "odoo_access_denied"), "{}", answer.text);
+    let answer = actor
+        .call(&call("ir.config_parameter", "search_read", json!([[]]), json!({})))
+        .await;
+    assert_eq!(
+        (answer.status, answer.code()),
+        (403, "odoo_access_denied"),
+        "{}",
+        answer.text
+    );
 }
 
 #[sqlx::test]
@@ -126,36 +242,96 @@ async fn refused_credentials_are_told_apart_and_not_tried_again_at_once(pool: Pg
     let actor = app.actor().await;
     let body = call("sale.order", "search_count", json!([[]]), json!({}));
     let first = actor.call(&body).await;
-    assert_eq!((first.status, first.code()), (502, "odoo_auth_failed"), "{}", first.text);
+    assert_eq!(
+        (first.status, first.code()),
+        (502, "odoo_auth_failed"),
+        "{}",
+        first.text
+    );
     // Odoo takes 300 ms for each refusal: fifty of them in less than that were not asked.
     let started = std::time::Instant::now();
     for _ in 0..50 {
         assert_eq!(actor.call(&body).await.code(), "odoo_auth_failed");
     }
-    assert!(started.elapsed() < std::time::Duration::from_secs(3), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < std::time::Duration::from_secs(3),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 #[sqlx::test]
 async fn a_database_that_is_not_there_is_unreachable_and_names_no_host(pool: PgPool) {
     let url = env("URL");
-    let args = ["--odoo-url", &url, "--odoo-db", "no_such_db", "--odoo-username", "admin", "--odoo-api-key", "admin"];
-    let app = RealApp { bridge: Arc::new(helpers::start(pool.clone(), &args).await), pool };
-    let answer = app.actor().await.call(&call("sale.order", "search", json!([[]]), json!({}))).await;
-    assert_eq!((answer.status, answer.code()), (502, "odoo_unreachable"), "{}", answer.text);
-    assert!(!answer.text.contains("127.0.0.1") && !answer.text.contains("port"), "{}", answer.text);
+    let args = [
+        "--odoo-url",
+        &url,
+        "--odoo-db",
+        "no_such_db",
+        "--odoo-username",
+        "admin",
+        "--odoo-api-key",
+        "admin",
+    ];
+    let app = RealApp {
+        bridge: Arc::new(helpers::start(pool.clone(), &args).await),
+        pool,
+    };
+    let answer = app
+        .actor()
+        .await
+        .call(&call("sale.order", "search", json!([[]]), json!({})))
+        .await;
+    assert_eq!(
+        (answer.status, answer.code()),
+        (502, "odoo_unreachable"),
+        "{}",
+        answer.text
+    );
+    assert!(
+        !answer.text.contains("127.0.0.1") && !answer.text.contains("port"),
+        "{}",
+        answer.text
+    );
 }
 
 #[sqlx::test]
 async fn records_are_created_written_and_removed(pool: PgPool) {
     let app = RealApp::spawn(pool).await;
     let actor = app.actor().await;
-    let created = actor.call(&call("res.partner", "create", json!([{"name": "Bridge test"}]), json!({}))).await;
+    let created = actor
+        .call(&call(
+            "res.partner",
+            "create",
+            json!([{"name": "Bridge test"}]),
+            json!({}),
+        ))
+        .await;
     let id = created.data().as_i64().expect("one dict, one id");
-    let written = actor.call(&call("res.partner", "write", json!([[id], {"city": "Br\u{fc}gge \u{1f309}"}]), json!({}))).await;
+    let written = actor
+        .call(&call(
+            "res.partner",
+            "write",
+            json!([[id], {"city": "Br\u{fc}gge \u{1f309}"}]),
+            json!({}),
+        ))
+        .await;
     assert_eq!(written.data(), &json!(true));
-    let read = actor.call(&call("res.partner", "read", json!([[id], ["city", "email"]]), json!({}))).await;
-    assert_eq!(read.data(), &json!([{"id": id, "city": "Br\u{fc}gge \u{1f309}", "email": false}]));
-    let removed = actor.call(&call("res.partner", "unlink", json!([[id]]), json!({}))).await;
+    let read = actor
+        .call(&call(
+            "res.partner",
+            "read",
+            json!([[id], ["city", "email"]]),
+            json!({}),
+        ))
+        .await;
+    assert_eq!(
+        read.data(),
+        &json!([{"id": id, "city": "Br\u{fc}gge \u{1f309}", "email": false}])
+    );
+    let removed = actor
+        .call(&call("res.partner", "unlink", json!([[id]]), json!({})))
+        .await;
     assert_eq!(removed.data(), &json!(true));
 }
 
@@ -178,23 +354,83 @@ fn sixty_calls() -> Vec<(String, String, Value, Value)> {
         add(model, "search", json!([[]]), json!({"order": order, "limit": 20}));
         add(model, "search", json!([[], 1, 3, order]), json!({}));
         add(model, "search_count", json!([[["id", ">", 2]]]), json!({}));
-        add(model, "search_read", json!([[], ["display_name"], 0, 5, order]), json!({}));
-        add(model, "search_read", json!([]), json!({"domain": [["id", "<", 30]], "fields": ["id", "create_date", "write_uid"], "order": order, "limit": 7}));
+        add(
+            model,
+            "search_read",
+            json!([[], ["display_name"], 0, 5, order]),
+            json!({}),
+        );
+        add(
+            model,
+            "search_read",
+            json!([]),
+            json!({"domain": [["id", "<", 30]], "fields": ["id", "create_date", "write_uid"], "order": order, "limit": 7}),
+        );
         add(model, "read", json!([[1, 2, 999_999], ["display_name"]]), json!({}));
-        add(model, "fields_get", json!([["id", "create_date", "display_name"], ["type", "string", "readonly"]]), json!({}));
+        add(
+            model,
+            "fields_get",
+            json!([["id", "create_date", "display_name"], ["type", "string", "readonly"]]),
+            json!({}),
+        );
         add(model, "name_search", json!(["a"]), json!({"limit": 4}));
     }
-    add("sale.order", "search_read", json!([["|", ["state", "=", "draft"], "!", ["amount_total", ">", 1000]]]), json!({"fields": ["name", "amount_total", "note", "partner_id", "order_line", "tag_ids"], "order": "id"}));
-    add("sale.order", "search_read", json!([[["partner_id.country_id.code", "in", ["US", "BE"]]]]), json!({"fields": ["name"], "order": "id"}));
-    add("sale.order", "search_read", json!([[["name", "ilike", "S000"]]]), json!({"fields": ["name", "date_order"], "limit": 2, "order": "id", "context": {"tz": "Europe/Brussels", "lang": "en_US"}}));
-    add("sale.order", "formatted_read_group", json!([[], ["state"], ["amount_total:sum", "__count"]]), json!({}));
-    add("sale.order", "formatted_read_group", json!([]), json!({"domain": [], "groupby": ["date_order:month"], "aggregates": ["amount_total:sum"]}));
+    add(
+        "sale.order",
+        "search_read",
+        json!([["|", ["state", "=", "draft"], "!", ["amount_total", ">", 1000]]]),
+        json!({"fields": ["name", "amount_total", "note", "partner_id", "order_line", "tag_ids"], "order": "id"}),
+    );
+    add(
+        "sale.order",
+        "search_read",
+        json!([[["partner_id.country_id.code", "in", ["US", "BE"]]]]),
+        json!({"fields": ["name"], "order": "id"}),
+    );
+    add(
+        "sale.order",
+        "search_read",
+        json!([[["name", "ilike", "S000"]]]),
+        json!({"fields": ["name", "date_order"], "limit": 2, "order": "id", "context": {"tz": "Europe/Brussels", "lang": "en_US"}}),
+    );
+    add(
+        "sale.order",
+        "formatted_read_group",
+        json!([[], ["state"], ["amount_total:sum", "__count"]]),
+        json!({}),
+    );
+    add(
+        "sale.order",
+        "formatted_read_group",
+        json!([]),
+        json!({"domain": [], "groupby": ["date_order:month"], "aggregates": ["amount_total:sum"]}),
+    );
     add("sale.order", "has_access", json!([[1], "write"]), json!({}));
     add("sale.order", "default_get", json!([["state", "company_id"]]), json!({}));
-    add("res.partner", "search_read", json!([[["is_company", "=", true], ["email", "!=", false]]]), json!({"fields": ["name", "email", "phone", "child_ids"], "order": "id"}));
-    add("res.partner", "search", json!([[["name", "=", "no such partner \u{2603}"]]]), json!({}));
-    add("res.partner", "read", json!([[1]]), json!({"fields": ["name", "parent_id", "vat", "credit_limit"], "load": ""}));
-    add("product.product", "search_read", json!([[["list_price", ">=", 1.5], ["sale_ok", "=", true]]]), json!({"fields": ["list_price", "default_code"], "order": "list_price desc, id", "limit": 10}));
+    add(
+        "res.partner",
+        "search_read",
+        json!([[["is_company", "=", true], ["email", "!=", false]]]),
+        json!({"fields": ["name", "email", "phone", "child_ids"], "order": "id"}),
+    );
+    add(
+        "res.partner",
+        "search",
+        json!([[["name", "=", "no such partner \u{2603}"]]]),
+        json!({}),
+    );
+    add(
+        "res.partner",
+        "read",
+        json!([[1]]),
+        json!({"fields": ["name", "parent_id", "vat", "credit_limit"], "load": ""}),
+    );
+    add(
+        "product.product",
+        "search_read",
+        json!([[["list_price", ">=", 1.5], ["sale_ok", "=", true]]]),
+        json!({"fields": ["list_price", "default_code"], "order": "list_price desc, id", "limit": 10}),
+    );
     add("ir.model", "search_count", json!([[]]), json!({}));
     calls
 }
@@ -220,13 +456,35 @@ async fn sixty_calls_answer_what_execute_kw_answers(pool: PgPool) {
 async fn data_are_odoos_own_bytes(pool: PgPool) {
     let app = RealApp::spawn(pool).await;
     let actor = app.actor().await;
-    let (args, kwargs) = (json!([[], ["name", "amount_total", "partner_id"], 0, 10, "id"]), json!({}));
+    let (args, kwargs) = (
+        json!([[], ["name", "amount_total", "partner_id"], 0, 10, "id"]),
+        json!({}),
+    );
     let body = json!({"jsonrpc": "2.0", "method": "call", "id": 1, "params": {"service": "object", "method": "execute_kw",
         "args": [env("DB"), 2, env("API_KEY"), "sale.order", "search_read", args, kwargs]}});
-    let odoo = client().post(format!("{}/jsonrpc", env("URL"))).json(&body).send().await.expect("Odoo answers").text().await.expect("text");
-    let result = odoo.split_once("\"result\": ").expect("a result").1.strip_suffix('}').expect("its end");
+    let odoo = client()
+        .post(format!("{}/jsonrpc", env("URL")))
+        .json(&body)
+        .send()
+        .await
+        .expect("Odoo answers")
+        .text()
+        .await
+        .expect("text");
+    let result = odoo
+        .split_once("\"result\": ")
+        .expect("a result")
+        .1
+        .strip_suffix('}')
+        .expect("its end");
     let answer = actor.call(&call("sale.order", "search_read", args, kwargs)).await;
-    assert!(answer.text.starts_with(&format!("{{\"success\":true,\"data\":{result},\"request_id\":")), "{}", answer.text);
+    assert!(
+        answer
+            .text
+            .starts_with(&format!("{{\"success\":true,\"data\":{result},\"request_id\":")),
+        "{}",
+        answer.text
+    );
 }
 
 #[sqlx::test]
@@ -234,12 +492,18 @@ async fn a_heavy_speed_test_stores_a_row_with_25_orders(pool: PgPool) {
     let app = RealApp::spawn(pool).await;
     let mut person = app.actor().await;
     person.key = None;
-    odoo_bridge::session::sign_in::create_user(&app.pool, helpers::EMAIL, helpers::PASSWORD.to_owned().into()).await.expect("a person");
+    odoo_bridge::session::sign_in::create_user(&app.pool, helpers::EMAIL, helpers::PASSWORD.to_owned().into())
+        .await
+        .expect("a person");
     let form = [("email", helpers::EMAIL), ("password", helpers::PASSWORD), ("next", "")];
     let signed_in = person.post_form("/api/sign_in", &form).await;
     assert!(signed_in.status().as_u16() < 400, "{}", signed_in.status());
     for test_type in ["light", "heavy"] {
-        let run = person.request(Method::POST, "/api/run_speed_test").form(&[("test_type", test_type)]).send().await;
+        let run = person
+            .request(Method::POST, "/api/run_speed_test")
+            .form(&[("test_type", test_type)])
+            .send()
+            .await;
         let run = Answer::of(run.expect("an answer")).await;
         assert_eq!(run.status, 200, "{}", run.text);
     }
@@ -249,7 +513,13 @@ async fn a_heavy_speed_test_stores_a_row_with_25_orders(pool: PgPool) {
     .fetch_one(&app.pool)
     .await
     .expect("the row");
-    assert_eq!((row.0.as_str(), row.1.as_str(), row.2), ("succeeded", "sale.order", Some(25)));
+    assert_eq!(
+        (row.0.as_str(), row.1.as_str(), row.2),
+        ("succeeded", "sale.order", Some(25))
+    );
     let (authenticate, query) = (row.3.expect("timed"), row.4.expect("timed"));
-    assert!(authenticate > 0.0 && query > 0.0 && row.5 >= authenticate + query - 1.0, "{row:?}");
+    assert!(
+        authenticate > 0.0 && query > 0.0 && row.5 >= authenticate + query - 1.0,
+        "{row:?}"
+    );
 }

@@ -12,7 +12,7 @@ const STOP_DEADLINE_MS = 40_000;
 const PORTS = { from: 20_000, to: 32_000 };
 
 /** The person who is there from the start, unless a test is about the set-up. */
-export const ADMIN = { email: 'ada@example.com', password: 'a long walk in the rain' };
+export const ADMIN = { email: 'operator@example.com', password: 'a long walk in the rain' };
 
 export type Odoo = {
   url: string;

@@ -58,7 +58,12 @@ pub async fn authenticate(
 /// `invalid_request` and whatever Odoo's answer is classified as.
 pub async fn call(odoo: &Odoo, key: &AuthedKey, body: &[u8]) -> Result<Outcome> {
     let request = CallRequest::parse(body)?;
-    let call = Call { model: &request.model, method: &request.method, args: request.args, kwargs: request.kwargs };
+    let call = Call {
+        model: &request.model,
+        method: &request.method,
+        args: request.args,
+        kwargs: request.kwargs,
+    };
     let answer = odoo.execute(call).await;
     tracing::debug!(
         key.id = %key.id,
@@ -68,5 +73,8 @@ pub async fn call(odoo: &Odoo, key: &AuthedKey, body: &[u8]) -> Result<Outcome> 
         "call"
     );
     let answer = answer?;
-    Ok(Outcome { data: answer.data, odoo_duration: answer.duration })
+    Ok(Outcome {
+        data: answer.data,
+        odoo_duration: answer.duration,
+    })
 }

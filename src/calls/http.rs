@@ -36,7 +36,9 @@ pub async fn post_call(State(state): State<AppState>, request: Request) -> Respo
             let wrong_method = error.code == ErrorCode::MethodNotAllowed;
             let mut response = error.into_response();
             if wrong_method {
-                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+                response
+                    .headers_mut()
+                    .insert(header::ALLOW, HeaderValue::from_static("POST"));
             }
             response
         }
@@ -69,7 +71,11 @@ fn presented_key(headers: &HeaderMap) -> Result<&[u8], Rejection> {
     let mut keys = own.chain(bearer);
     let key = keys.next().ok_or(Rejection::Missing)?;
     // Two keys that differ: nobody can say which one was meant.
-    if keys.all(|other| other == key) { Ok(key) } else { Err(Rejection::Malformed) }
+    if keys.all(|other| other == key) {
+        Ok(key)
+    } else {
+        Err(Rejection::Malformed)
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -34,7 +34,9 @@ impl<'a> CallRequest<'a> {
     /// `invalid_request` with a sentence that names the field or the place.
     pub fn parse(body: &'a [u8]) -> Result<Self> {
         if body.is_empty() {
-            return Err(AppError::invalid("The body is empty. Send a JSON object with model, method, args and kwargs."));
+            return Err(AppError::invalid(
+                "The body is empty. Send a JSON object with model, method, args and kwargs.",
+            ));
         }
         check_depth(body)?;
         let mut deserializer = serde_json::Deserializer::from_slice(body);
@@ -48,10 +50,14 @@ impl<'a> CallRequest<'a> {
         let model = string(model, "model")?;
         let method = string(method, "method")?;
         if !is_model_name(&model) {
-            return Err(AppError::invalid("$.model is not the name of an Odoo model, such as sale.order."));
+            return Err(AppError::invalid(
+                "$.model is not the name of an Odoo model, such as sale.order.",
+            ));
         }
         if !is_method_name(&method) {
-            return Err(AppError::invalid("$.method is not the name of an Odoo method, such as search_read."));
+            return Err(AppError::invalid(
+                "$.method is not the name of an Odoo method, such as search_read.",
+            ));
         }
         Ok(Self {
             model,
@@ -96,7 +102,9 @@ impl<'de> Visitor<'de> for FieldsVisitor {
                 }
             };
             if field.replace(map.next_value()?).is_some() {
-                return Err(de::Error::custom(format_args!("{OURS}The field \"{name}\" is there twice.")));
+                return Err(de::Error::custom(format_args!(
+                    "{OURS}The field \"{name}\" is there twice."
+                )));
             }
         }
         Ok(fields)
@@ -117,7 +125,11 @@ fn explain(error: &serde_json::Error) -> AppError {
     if error.is_data() {
         return AppError::invalid("The body must be a JSON object with model, method, args and kwargs.");
     }
-    AppError::invalid(format!("The body is not valid JSON (line {}, column {}).", error.line(), error.column()))
+    AppError::invalid(format!(
+        "The body is not valid JSON (line {}, column {}).",
+        error.line(),
+        error.column()
+    ))
 }
 
 fn missing(field: &str) -> AppError {
@@ -129,7 +141,12 @@ fn string(value: &RawValue, field: &str) -> Result<String> {
 }
 
 /// The value if it begins like its kind; `default` if it is absent.
-fn of_kind<'a>(value: Option<&'a RawValue>, opening: char, default: &'static str, otherwise: &'static str) -> Result<&'a RawValue> {
+fn of_kind<'a>(
+    value: Option<&'a RawValue>,
+    opening: char,
+    default: &'static str,
+    otherwise: &'static str,
+) -> Result<&'a RawValue> {
     match value {
         Some(value) if value.get().starts_with(opening) => Ok(value),
         Some(_) => Err(AppError::invalid(otherwise)),
@@ -139,7 +156,9 @@ fn of_kind<'a>(value: Option<&'a RawValue>, opening: char, default: &'static str
 
 fn is_model_name(name: &str) -> bool {
     (1..=NAME_MAX_LEN).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'.')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'.')
         && name.split('.').all(|part| !part.is_empty())
 }
 
@@ -168,7 +187,9 @@ fn check_depth(body: &[u8]) -> Result<()> {
             b'[' | b'{' => {
                 depth += 1;
                 if depth > DEPTH_MAX {
-                    return Err(AppError::invalid(format!("The body is nested deeper than {DEPTH_MAX} levels.")));
+                    return Err(AppError::invalid(format!(
+                        "The body is nested deeper than {DEPTH_MAX} levels."
+                    )));
                 }
             }
             b']' | b'}' => depth = depth.saturating_sub(1),
@@ -185,7 +206,10 @@ mod tests {
     use super::*;
 
     fn refusal(body: &str) -> String {
-        CallRequest::parse(body.as_bytes()).expect_err(body).message.into_owned()
+        CallRequest::parse(body.as_bytes())
+            .expect_err(body)
+            .message
+            .into_owned()
     }
 
     #[test]
@@ -194,7 +218,10 @@ mod tests {
             "args": [[["date_order", ">=", "2026-05-01 00:00:00"]]],
             "kwargs": {"limit": 5, "fields": ["name", "state"]}}"#;
         let call = CallRequest::parse(body).expect("the seed's request");
-        assert_eq!((call.model.as_str(), call.method.as_str()), ("sale.order", "search_read"));
+        assert_eq!(
+            (call.model.as_str(), call.method.as_str()),
+            ("sale.order", "search_read")
+        );
         assert_eq!(call.args.get(), r#"[[["date_order", ">=", "2026-05-01 00:00:00"]]]"#);
         assert_eq!(call.kwargs.get(), r#"{"limit": 5, "fields": ["name", "state"]}"#);
     }
@@ -208,7 +235,10 @@ mod tests {
     #[test]
     fn a_misspelt_or_repeated_field_is_refused_by_its_name() {
         assert!(refusal(r#"{"model":"a","method":"b","kwarg":{}}"#).starts_with("The field \"kwarg\" is unknown."));
-        assert_eq!(refusal(r#"{"model":"a","method":"b","args":[],"args":[]}"#), "The field \"args\" is there twice.");
+        assert_eq!(
+            refusal(r#"{"model":"a","method":"b","args":[],"args":[]}"#),
+            "The field \"args\" is there twice."
+        );
         assert_eq!(refusal(r#"{"model":"a"}"#), "The field \"method\" is missing.");
         let forged = refusal("{\"a\\u0001b\\nc\":1}");
         assert!(!forged.contains('\n'), "{forged:?}");
@@ -218,9 +248,18 @@ mod tests {
     fn a_wrong_type_is_refused_by_its_path() {
         assert_eq!(refusal(r#"{"model":1,"method":"b"}"#), "$.model must be a string.");
         assert_eq!(refusal(r#"{"model":null,"method":"b"}"#), "$.model must be a string.");
-        assert_eq!(refusal(r#"{"model":"a","method":"b","args":{}}"#), "$.args must be an array.");
-        assert_eq!(refusal(r#"{"model":"a","method":"b","args":null}"#), "$.args must be an array.");
-        assert_eq!(refusal(r#"{"model":"a","method":"b","kwargs":[]}"#), "$.kwargs must be an object.");
+        assert_eq!(
+            refusal(r#"{"model":"a","method":"b","args":{}}"#),
+            "$.args must be an array."
+        );
+        assert_eq!(
+            refusal(r#"{"model":"a","method":"b","args":null}"#),
+            "$.args must be an array."
+        );
+        assert_eq!(
+            refusal(r#"{"model":"a","method":"b","kwargs":[]}"#),
+            "$.kwargs must be an object."
+        );
     }
 
     #[test]
@@ -239,8 +278,17 @@ mod tests {
         assert!(refusal("").starts_with("The body is empty"));
         assert!(refusal("[]").starts_with("The body must be a JSON object"));
         assert_eq!(refusal("{\"model\":"), "The body is not valid JSON (line 1, column 9).");
-        assert_eq!(refusal("{\"model\":\"a\",\"method\":\"b\"} x"), "The body is not valid JSON (line 1, column 28).");
-        assert!(refusal(&format!("{{\"model\":\"a\",\"method\":\"b\",\"args\":{}", "[".repeat(100_000))).contains("nested deeper"));
+        assert_eq!(
+            refusal("{\"model\":\"a\",\"method\":\"b\"} x"),
+            "The body is not valid JSON (line 1, column 28)."
+        );
+        assert!(
+            refusal(&format!(
+                "{{\"model\":\"a\",\"method\":\"b\",\"args\":{}",
+                "[".repeat(100_000)
+            ))
+            .contains("nested deeper")
+        );
     }
 
     proptest! {

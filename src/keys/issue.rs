@@ -25,7 +25,10 @@ pub async fn create(
         match store::insert(pool, name, plain.public_id(), &plain.hash(), expires_at, created_by).await {
             Ok(key) => {
                 tracing::info!(key.id = %key.id, key.prefix = %key.prefix, user.id = created_by.map(|id| id.to_string()), "key created");
-                return Ok(CreatedKey { key, plaintext: plain.reveal() });
+                return Ok(CreatedKey {
+                    key,
+                    plaintext: plain.reveal(),
+                });
             }
             // Another key has this public id: one in 2 * 10^14. Draw again.
             Err(sqlx::Error::Database(error)) if error.constraint() == Some("api_keys_public_id_key") => {}
@@ -63,5 +66,8 @@ pub async fn revoke(pool: &PgPool, keys: &KeyVerifier, id: ApiKeyId, by: UserId)
 }
 
 fn no_such_key() -> AppError {
-    AppError::new(ErrorCode::NotFound, "There is no such key. It may have been removed; go back to the list.")
+    AppError::new(
+        ErrorCode::NotFound,
+        "There is no such key. It may have been removed; go back to the list.",
+    )
 }

@@ -24,24 +24,23 @@ impl LastUsed {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, at);
     }
 
-    /// Writes what was collected. What can't be written is kept for the next time.
+    /// Writes what was collected. It is forgotten only once it is written, so that
+    /// neither a failure nor a cancellation in the middle loses it.
     ///
     /// # Errors
     /// The database's.
     pub async fn flush(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
-        let collected = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let collected = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if collected.is_empty() {
             return Ok(());
         }
         let (ids, instants): (Vec<_>, Vec<_>) = collected.iter().map(|(id, at)| (id.0, *at)).unzip();
-        let written = store::touch_last_used(pool, &ids, &instants).await;
-        if written.is_err() {
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            for (id, at) in collected {
-                kept.entry(id).or_insert(at);
-            }
-        }
-        written
+        store::touch_last_used(pool, &ids, &instants).await?;
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|id, at| collected.get(id) != Some(at));
+        Ok(())
     }
 
     /// Writes about once a second until it is cancelled.
@@ -51,7 +50,10 @@ impl LastUsed {
         loop {
             ticks.tick().await;
             if let Err(error) = self.flush(&pool).await {
-                tracing::debug!(error = &error as &dyn std::error::Error, "last use of keys not written yet");
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "last use of keys not written yet"
+                );
             }
         }
     }

@@ -14,7 +14,8 @@ pub const NAME_MAX_CHARS: usize = 100;
 /// The longest life of a key with an end, in days: a hundred years.
 const LIFE_MAX_DAYS: i64 = 36_500;
 
-/// A key as it is listed.
+/// A key as it is listed. Instants travel as microseconds: a parser of dates
+/// would be 9 kB of WASM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
     /// Its id in the dashboard and the log.
@@ -24,12 +25,16 @@ pub struct ApiKey {
     /// The part of the key that may be shown: `obk_AbCd1234`.
     pub prefix: String,
     /// When it was made.
+    #[serde(with = "chrono::serde::ts_microseconds")]
     pub created_at: DateTime<Utc>,
     /// From when on it is refused; `None`: never.
+    #[serde(with = "chrono::serde::ts_microseconds_option")]
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was last accepted, to within a few seconds.
+    #[serde(with = "chrono::serde::ts_microseconds_option")]
     pub last_used_at: Option<DateTime<Utc>>,
     /// Since when it is refused for good.
+    #[serde(with = "chrono::serde::ts_microseconds_option")]
     pub revoked_at: Option<DateTime<Utc>>,
     /// What holds at the moment of reading.
     pub status: KeyStatus,
@@ -95,7 +100,9 @@ pub struct CreatedKey {
 
 impl std::fmt::Debug for CreatedKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CreatedKey").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("CreatedKey")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
     }
 }
 
@@ -145,7 +152,13 @@ pub struct KeyQuery {
 impl Default for KeyQuery {
     /// All keys, newest first.
     fn default() -> Self {
-        Self { search: String::new(), status: None, sort: KeySort::CreatedAt, descending: true, page: 1 }
+        Self {
+            search: String::new(),
+            status: None,
+            sort: KeySort::CreatedAt,
+            descending: true,
+            page: 1,
+        }
     }
 }
 
@@ -165,11 +178,19 @@ impl KeyQuery {
             _ => sort == KeySort::CreatedAt || sort == KeySort::LastUsedAt,
         };
         Self {
-            search: get("q").unwrap_or_default().trim().chars().take(NAME_MAX_CHARS).collect(),
+            search: get("q")
+                .unwrap_or_default()
+                .trim()
+                .chars()
+                .take(NAME_MAX_CHARS)
+                .collect(),
             status: get("status").and_then(|word| KeyStatus::ALL.into_iter().find(|status| status.as_str() == word)),
             sort,
             descending,
-            page: get("page").and_then(|page| page.parse().ok()).filter(|page| *page > 0).unwrap_or(1),
+            page: get("page")
+                .and_then(|page| page.parse().ok())
+                .filter(|page| *page > 0)
+                .unwrap_or(1),
         }
     }
 }
@@ -202,13 +223,17 @@ impl KeyName {
     pub fn parse(text: &str) -> Result<Self> {
         let name = text.trim();
         if name.is_empty() {
-            return Err(AppError::invalid("Give the key a name, so that you know later what it is for."));
+            return Err(AppError::invalid(
+                "Give the key a name, so that you know later what it is for.",
+            ));
         }
         if name.chars().count() > NAME_MAX_CHARS {
             return Err(AppError::invalid("The name is too long: 100 characters at most."));
         }
         if name.chars().any(char::is_control) {
-            return Err(AppError::invalid("The name holds a line break or another control character. Leave it out."));
+            return Err(AppError::invalid(
+                "The name holds a line break or another control character. Leave it out.",
+            ));
         }
         Ok(Self(name.to_owned()))
     }
@@ -280,12 +305,24 @@ mod tests {
         let end = parse_expiry("date", "2026-11-24", now()).expect("today is not over yet");
         assert_eq!(end, Some("2026-11-25T00:00:00Z".parse().expect("an instant")));
         assert_eq!(parse_expiry("never", "", now()).expect("fine"), None);
-        assert_eq!(parse_expiry("30", "", now()).expect("fine"), Some(now() + Duration::days(30)));
+        assert_eq!(
+            parse_expiry("30", "", now()).expect("fine"),
+            Some(now() + Duration::days(30))
+        );
     }
 
     #[test]
     fn an_expiry_that_makes_no_sense_is_refused() {
-        for (choice, date) in [("date", "2026-11-23"), ("date", ""), ("date", "31.01.2027"), ("date", "+262142-12-31"), ("0", ""), ("-3", ""), ("99999999999999999999", ""), ("", "")] {
+        for (choice, date) in [
+            ("date", "2026-11-23"),
+            ("date", ""),
+            ("date", "31.01.2027"),
+            ("date", "+262142-12-31"),
+            ("0", ""),
+            ("-3", ""),
+            ("99999999999999999999", ""),
+            ("", ""),
+        ] {
             assert!(parse_expiry(choice, date, now()).is_err(), "{choice:?} {date:?}");
         }
     }
@@ -295,7 +332,11 @@ mod tests {
         let past = Some(now() - Duration::days(1));
         assert_eq!(KeyStatus::at(now(), past, past), KeyStatus::Revoked);
         assert_eq!(KeyStatus::at(now(), past, None), KeyStatus::Expired);
-        assert_eq!(KeyStatus::at(now(), Some(now()), None), KeyStatus::Expired, "the end itself is over");
+        assert_eq!(
+            KeyStatus::at(now(), Some(now()), None),
+            KeyStatus::Expired,
+            "the end itself is over"
+        );
         assert_eq!(KeyStatus::at(now(), None, None), KeyStatus::Active);
     }
 
@@ -317,7 +358,10 @@ mod tests {
             revoked_at: None,
             status: KeyStatus::Active,
         };
-        let created = CreatedKey { key, plaintext: "the-secret".into() };
+        let created = CreatedKey {
+            key,
+            plaintext: "the-secret".into(),
+        };
         assert!(!format!("{created:?}").contains("the-secret"));
     }
 }

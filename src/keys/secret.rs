@@ -49,8 +49,12 @@ impl PlainKey {
         let key: [u8; KEY_LEN] = text.try_into().ok()?;
         let shape = key.starts_with(MARK.as_bytes())
             && key[MARK.len() + PUBLIC_ID_LEN] == b'_'
-            && key[MARK.len()..MARK.len() + PUBLIC_ID_LEN].iter().all(u8::is_ascii_alphanumeric)
-            && key[MARK.len() + PUBLIC_ID_LEN + 1..].iter().all(u8::is_ascii_alphanumeric);
+            && key[MARK.len()..MARK.len() + PUBLIC_ID_LEN]
+                .iter()
+                .all(u8::is_ascii_alphanumeric)
+            && key[MARK.len() + PUBLIC_ID_LEN + 1..]
+                .iter()
+                .all(u8::is_ascii_alphanumeric);
         (shape && key[BODY_LEN..] == checksum(&key[..BODY_LEN])).then_some(Self(key))
     }
 

@@ -85,7 +85,12 @@ pub(super) async fn find(pool: &PgPool, id: ApiKeyId) -> Result<Option<ApiKey>> 
 
 /// Revokes the key if it is not yet; `None` if there is none.
 pub(super) async fn revoke(pool: &PgPool, id: ApiKeyId) -> Result<Option<ApiKey>> {
-    sqlx::query!("UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", id.0).execute(pool).await?;
+    sqlx::query!(
+        "UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL",
+        id.0
+    )
+    .execute(pool)
+    .await?;
     find(pool, id).await
 }
 
@@ -101,10 +106,17 @@ fn push_filter(sql: &mut QueryBuilder<Postgres>, query: &KeyQuery) {
         let escaped: String = query
             .search
             .chars()
-            .flat_map(|char| matches!(char, '%' | '_' | '\\').then_some('\\').into_iter().chain([char]))
+            .flat_map(|char| {
+                matches!(char, '%' | '_' | '\\')
+                    .then_some('\\')
+                    .into_iter()
+                    .chain([char])
+            })
             .collect();
         sql.push(" AND (name ILIKE ").push_bind(format!("%{escaped}%"));
-        sql.push(" OR 'obk_' || public_id ILIKE ").push_bind(format!("{escaped}%")).push(")");
+        sql.push(" OR 'obk_' || public_id ILIKE ")
+            .push_bind(format!("{escaped}%"))
+            .push(")");
     }
 }
 
@@ -112,7 +124,9 @@ pub(super) async fn list(pool: &PgPool, query: &KeyQuery) -> Result<KeyPage> {
     let mut count = QueryBuilder::new("SELECT count(*) FROM api_keys WHERE ");
     push_filter(&mut count, query);
     let found: i64 = count.build_query_scalar().fetch_one(pool).await?;
-    let total = sqlx::query_scalar!(r#"SELECT count(*) AS "total!" FROM api_keys"#).fetch_one(pool).await?;
+    let total = sqlx::query_scalar!(r#"SELECT count(*) AS "total!" FROM api_keys"#)
+        .fetch_one(pool)
+        .await?;
     let found = u64::try_from(found).unwrap_or(0);
     let pages = u32::try_from(found.div_ceil(u64::from(KEYS_PER_PAGE)).max(1)).unwrap_or(u32::MAX);
     let page = query.page.clamp(1, pages);
@@ -127,12 +141,23 @@ pub(super) async fn list(pool: &PgPool, query: &KeyQuery) -> Result<KeyPage> {
         KeySort::ExpiresAt => "expires_at",
         KeySort::LastUsedAt => "last_used_at",
     });
-    sql.push(if query.descending { " DESC NULLS LAST, id DESC" } else { " ASC NULLS LAST, id" });
+    sql.push(if query.descending {
+        " DESC NULLS LAST, id DESC"
+    } else {
+        " ASC NULLS LAST, id"
+    });
     sql.push(" LIMIT ").push_bind(i64::from(KEYS_PER_PAGE));
-    sql.push(" OFFSET ").push_bind(i64::from(page - 1) * i64::from(KEYS_PER_PAGE));
+    sql.push(" OFFSET ")
+        .push_bind(i64::from(page - 1) * i64::from(KEYS_PER_PAGE));
     let rows: Vec<Row> = sql.build_query_as().fetch_all(pool).await?;
 
-    Ok(KeyPage { keys: rows.into_iter().map(ApiKey::from).collect(), found, total: u64::try_from(total).unwrap_or(0), page, pages })
+    Ok(KeyPage {
+        keys: rows.into_iter().map(ApiKey::from).collect(),
+        found,
+        total: u64::try_from(total).unwrap_or(0),
+        page,
+        pages,
+    })
 }
 
 pub(super) async fn find_verifiable(pool: &PgPool, public_id: PublicId) -> Result<Option<VerifiableKey>> {
@@ -158,13 +183,23 @@ pub(super) async fn changed_since(
     pool: &PgPool,
     since: DateTime<Utc>,
 ) -> Result<Vec<(PublicId, DateTime<Utc>)>, sqlx::Error> {
-    let rows = sqlx::query!("SELECT public_id, updated_at FROM api_keys WHERE updated_at > $1", since).fetch_all(pool).await?;
-    Ok(rows.iter().filter_map(|row| Some((PublicId::parse(&row.public_id)?, row.updated_at))).collect())
+    let rows = sqlx::query!(
+        "SELECT public_id, updated_at FROM api_keys WHERE updated_at > $1",
+        since
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| Some((PublicId::parse(&row.public_id)?, row.updated_at)))
+        .collect())
 }
 
 /// The database's clock.
 pub(super) async fn now(pool: &PgPool) -> Result<DateTime<Utc>, sqlx::Error> {
-    sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(pool).await
+    sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
+        .fetch_one(pool)
+        .await
 }
 
 /// Moves last-used instants forward, never back.

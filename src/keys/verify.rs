@@ -112,7 +112,11 @@ impl KeyVerifier {
     /// # Errors
     /// `unavailable` or `internal` when the database is needed and fails: no key
     /// is accepted on hope.
-    pub async fn verify(&self, presented: &[u8], now: DateTime<Utc>) -> Result<std::result::Result<AuthedKey, Rejection>> {
+    pub async fn verify(
+        &self,
+        presented: &[u8],
+        now: DateTime<Utc>,
+    ) -> Result<std::result::Result<AuthedKey, Rejection>> {
         let Some(plain) = PlainKey::parse(presented) else {
             return Ok(Err(Rejection::Malformed));
         };
@@ -146,7 +150,10 @@ impl KeyVerifier {
         let generation = inner.generation.load(Ordering::Acquire);
         let found = store::find_verifiable(&inner.pool, id).await?.map(|key| {
             Arc::new(Remembered {
-                key: AuthedKey { id: key.id, name: key.name.into() },
+                key: AuthedKey {
+                    id: key.id,
+                    name: key.name.into(),
+                },
                 hash: key.hash,
                 expires_at: key.expires_at,
                 revoked_at: key.revoked_at,
@@ -191,7 +198,10 @@ impl KeyVerifier {
             };
             self.set_looked_at(None);
             self.forget_all();
-            tracing::warn!(error, "changes of keys are not being told; asking the database for each call");
+            tracing::warn!(
+                error,
+                "changes of keys are not being told; asking the database for each call"
+            );
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }

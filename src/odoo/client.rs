@@ -98,7 +98,14 @@ impl Odoo {
             .pool_max_idle_per_host(0)
             .build()
             .map_err(|error| ConfigError(format!("the way to Odoo can't be prepared: {error}")))?;
-        Ok(Self { settings, limits, endpoint, client, fresh_client, credentials: Credentials::new() })
+        Ok(Self {
+            settings,
+            limits,
+            endpoint,
+            client,
+            fresh_client,
+            credentials: Credentials::new(),
+        })
     }
 
     /// Which Odoo this is, for people and records: address and database.
@@ -142,10 +149,15 @@ impl Odoo {
         let request = jsonrpc::execute_kw(&self.settings.db, uid, &self.settings.secret, &call);
         let body = self.post(&self.client, request, may_write).await?;
         match jsonrpc::result_of(&body, call.model) {
-            Ok(data) => Ok(Answer { data, duration: started.elapsed() }),
+            Ok(data) => Ok(Answer {
+                data,
+                duration: started.elapsed(),
+            }),
             Err(OdooError::AuthFailed { .. }) => Err(self.credentials.refuse()),
             // The call may have run; only its answer is broken.
-            Err(OdooError::Unreachable { cause: cause @ Some(_), .. }) if may_write => Err(OdooError::OutcomeUnknown { cause }),
+            Err(OdooError::Unreachable {
+                cause: cause @ Some(_), ..
+            }) if may_write => Err(OdooError::OutcomeUnknown { cause }),
             Err(error) => Err(error),
         }
     }
@@ -161,7 +173,9 @@ impl Odoo {
         match serde_json::from_slice(&result) {
             Ok(serde_json::Value::Bool(false)) => Ok(None),
             Ok(serde_json::Value::Number(uid)) if uid.as_i64().is_some() => Ok(uid.as_i64()),
-            _ => Err(OdooError::unreachable("What answered at Odoo's address does not log in as Odoo does.")),
+            _ => Err(OdooError::unreachable(
+                "What answered at Odoo's address does not log in as Odoo does.",
+            )),
         }
     }
 
@@ -173,17 +187,28 @@ impl Odoo {
             if may_write {
                 OdooError::OutcomeUnknown { cause: None }
             } else {
-                OdooError::Timeout { waited: started.elapsed() }
+                OdooError::Timeout {
+                    waited: started.elapsed(),
+                }
             }
         };
-        let request = client.post(self.endpoint.clone()).header(header::CONTENT_TYPE, "application/json").body(body);
+        let request = client
+            .post(self.endpoint.clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body);
         let response = timeout_at((started + self.limits.first_byte).min(deadline), request.send())
             .await
             .map_err(|_| late())?
             .map_err(|error| classify(error, may_write))?;
         let status = response.status();
-        let body = timeout_at(deadline, self.read(response, may_write)).await.map_err(|_| late())??;
-        if status == StatusCode::OK { Ok(body) } else { Err(not_ok(status, &body, may_write)) }
+        let body = timeout_at(deadline, self.read(response, may_write))
+            .await
+            .map_err(|_| late())??;
+        if status == StatusCode::OK {
+            Ok(body)
+        } else {
+            Err(not_ok(status, &body, may_write))
+        }
     }
 
     /// Reads the body, up to the limit.
@@ -191,7 +216,13 @@ impl Odoo {
         let limit = self.limits.max_answer_bytes;
         let too_large = || {
             let error = OdooError::AnswerTooLarge { limit };
-            if may_write { OdooError::OutcomeUnknown { cause: Some(error.into()) } } else { error }
+            if may_write {
+                OdooError::OutcomeUnknown {
+                    cause: Some(error.into()),
+                }
+            } else {
+                error
+            }
         };
         let announced = response.content_length().unwrap_or(0);
         if announced > limit {
@@ -228,12 +259,20 @@ fn classify(error: reqwest::Error, may_write: bool) -> OdooError {
         } else {
             "Odoo can't be reached: no connection (address, DNS or TLS)."
         };
-        return OdooError::Unreachable { message: message.into(), cause: Some(error.into()) };
+        return OdooError::Unreachable {
+            message: message.into(),
+            cause: Some(error.into()),
+        };
     }
     if may_write {
-        return OdooError::OutcomeUnknown { cause: Some(error.into()) };
+        return OdooError::OutcomeUnknown {
+            cause: Some(error.into()),
+        };
     }
-    OdooError::Unreachable { message: "The connection to Odoo broke before its answer was whole.".into(), cause: Some(error.into()) }
+    OdooError::Unreachable {
+        message: "The connection to Odoo broke before its answer was whole.".into(),
+        cause: Some(error.into()),
+    }
 }
 
 /// An answer that is not 200: Odoo's JSON-RPC never gives one to a well-formed
@@ -249,11 +288,15 @@ fn not_ok(status: StatusCode, body: &[u8], may_write: bool) -> OdooError {
     }
     match code {
         // The gateway gave up on an Odoo that may still be working on it.
-        500 | 502 | 504 if may_write => OdooError::OutcomeUnknown { cause: Some(format!("HTTP {code}").into()) },
+        500 | 502 | 504 if may_write => OdooError::OutcomeUnknown {
+            cause: Some(format!("HTTP {code}").into()),
+        },
         300..=399 => OdooError::unreachable(format!(
             "Odoo's address redirects elsewhere (HTTP {code}), and redirects are not followed. The operator has to set the final address."
         )),
-        400..=499 => OdooError::unreachable(format!("What answered at Odoo's address refused the request (HTTP {code}).")),
+        400..=499 => OdooError::unreachable(format!(
+            "What answered at Odoo's address refused the request (HTTP {code})."
+        )),
         _ => OdooError::unreachable(format!("Odoo, or a proxy before it, answered HTTP {code}.")),
     }
 }

@@ -30,7 +30,10 @@ pub(super) struct Credentials {
 
 impl Credentials {
     pub(super) fn new() -> Self {
-        Self { state: Mutex::new(State::Unknown), login: tokio::sync::Mutex::new(()) }
+        Self {
+            state: Mutex::new(State::Unknown),
+            login: tokio::sync::Mutex::new(()),
+        }
     }
 
     /// The user's id; logs in by `login` if nothing is known yet.
@@ -75,8 +78,13 @@ impl Credentials {
             State::Refused { times, .. } => times.saturating_add(1),
             State::Unknown | State::Known { .. } => 1,
         };
-        let pause = FIRST_PAUSE.saturating_mul(1 << times.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
-        self.set(State::Refused { until: Instant::now() + pause, times });
+        let pause = FIRST_PAUSE
+            .saturating_mul(1 << times.saturating_sub(1).min(10))
+            .min(LONGEST_PAUSE);
+        self.set(State::Refused {
+            until: Instant::now() + pause,
+            times,
+        });
         OdooError::AuthFailed { retry_in: pause }
     }
 
@@ -140,7 +148,10 @@ mod tests {
             Ok(None)
         };
         for _ in 0..100 {
-            assert!(matches!(credentials.uid(refused).await, Err(OdooError::AuthFailed { .. })));
+            assert!(matches!(
+                credentials.uid(refused).await,
+                Err(OdooError::AuthFailed { .. })
+            ));
         }
         assert_eq!(logins.load(Ordering::Relaxed), 1);
         tokio::time::advance(FIRST_PAUSE).await;
@@ -152,13 +163,23 @@ mod tests {
         assert!(credentials.uid(refused).await.is_err());
         assert_eq!(logins.load(Ordering::Relaxed), 2, "the second pause is longer");
         tokio::time::advance(FIRST_PAUSE).await;
-        assert!(credentials.uid(|| async { Ok(Some(2)) }).await.is_ok_and(|uid| uid == 2));
+        assert!(
+            credentials
+                .uid(|| async { Ok(Some(2)) })
+                .await
+                .is_ok_and(|uid| uid == 2)
+        );
     }
 
     #[tokio::test]
     async fn an_odoo_that_is_away_is_no_refusal() {
         let credentials = Credentials::new();
-        assert!(credentials.uid(|| async { Err(OdooError::unreachable("away")) }).await.is_err());
+        assert!(
+            credentials
+                .uid(|| async { Err(OdooError::unreachable("away")) })
+                .await
+                .is_err()
+        );
         assert!(credentials.uid(|| async { Ok(Some(2)) }).await.is_ok());
     }
 }

@@ -76,7 +76,10 @@ pub enum Raised {
 impl OdooError {
     /// An answer or connection that is no Odoo's.
     pub(crate) fn unreachable(message: impl Into<String>) -> Self {
-        Self::Unreachable { message: message.into(), cause: None }
+        Self::Unreachable {
+            message: message.into(),
+            cause: None,
+        }
     }
 
     /// Classifies an exception by its class and text, as JSON-RPC names them
@@ -84,7 +87,9 @@ impl OdooError {
     #[must_use]
     pub(crate) fn raised(name: &str, message: &str, model: &str) -> Self {
         if name == "odoo.exceptions.AccessDenied" {
-            return Self::AuthFailed { retry_in: Duration::ZERO };
+            return Self::AuthFailed {
+                retry_in: Duration::ZERO,
+            };
         }
         if name == "psycopg2.OperationalError" || name == "psycopg2.InterfaceError" {
             // Odoo's database is down, or the configured one does not exist.
@@ -94,7 +99,9 @@ impl OdooError {
             "odoo.exceptions.AccessError" => Raised::AccessDenied,
             "odoo.exceptions.MissingError" => Raised::NotFound,
             "odoo.exceptions.UserError" if message == format!("Object {model} doesn't exist") => Raised::NotFound,
-            "builtins.AttributeError" if message.starts_with("The method '") && message.ends_with("' does not exist") => {
+            "builtins.AttributeError"
+                if message.starts_with("The method '") && message.ends_with("' does not exist") =>
+            {
                 Raised::NotFound
             }
             // UserError, ValidationError, RedirectWarning, LockError and whatever
@@ -102,8 +109,16 @@ impl OdooError {
             name if name.starts_with("odoo.exceptions.") => Raised::Rejected,
             _ => Raised::Failed,
         };
-        let name = if is_class_name(name) { name.to_owned() } else { "unknown".to_owned() };
-        let message = if name.starts_with("psycopg2.") { String::new() } else { presentable(message) };
+        let name = if is_class_name(name) {
+            name.to_owned()
+        } else {
+            "unknown".to_owned()
+        };
+        let message = if name.starts_with("psycopg2.") {
+            String::new()
+        } else {
+            presentable(message)
+        };
         Self::Raised { kind, name, message }
     }
 }
@@ -111,12 +126,16 @@ impl OdooError {
 /// A dotted Python name of a sane length: nothing else is repeated to a client.
 fn is_class_name(name: &str) -> bool {
     (1..=200).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.')
 }
 
 /// Odoo's text without a traceback, without control characters, not too long.
 fn presentable(message: &str) -> String {
-    let end = message.find("Traceback (most recent call last)").unwrap_or(message.len());
+    let end = message
+        .find("Traceback (most recent call last)")
+        .unwrap_or(message.len());
     let mut text: String = message[..end]
         .chars()
         .filter(|char| !char.is_control() || *char == '\n')
@@ -195,11 +214,26 @@ mod tests {
     #[test]
     fn exceptions_are_told_apart_by_class_and_by_odoos_fixed_texts() {
         assert_eq!(code("odoo.exceptions.AccessError", "x"), ErrorCode::OdooAccessDenied);
-        assert_eq!(code("odoo.exceptions.UserError", "Object no.model doesn't exist"), ErrorCode::OdooNotFound);
-        assert_eq!(code("odoo.exceptions.UserError", "Object other.model doesn't exist"), ErrorCode::OdooRejected);
-        assert_eq!(code("builtins.AttributeError", "The method 'a.b' does not exist"), ErrorCode::OdooNotFound);
-        assert_eq!(code("builtins.AttributeError", "'bool' object has no attribute 'x'"), ErrorCode::OdooError);
-        assert_eq!(code("odoo.exceptions.AccessDenied", "Access Denied"), ErrorCode::OdooAuthFailed);
+        assert_eq!(
+            code("odoo.exceptions.UserError", "Object no.model doesn't exist"),
+            ErrorCode::OdooNotFound
+        );
+        assert_eq!(
+            code("odoo.exceptions.UserError", "Object other.model doesn't exist"),
+            ErrorCode::OdooRejected
+        );
+        assert_eq!(
+            code("builtins.AttributeError", "The method 'a.b' does not exist"),
+            ErrorCode::OdooNotFound
+        );
+        assert_eq!(
+            code("builtins.AttributeError", "'bool' object has no attribute 'x'"),
+            ErrorCode::OdooError
+        );
+        assert_eq!(
+            code("odoo.exceptions.AccessDenied", "Access Denied"),
+            ErrorCode::OdooAuthFailed
+        );
     }
 
     #[test]
@@ -207,9 +241,17 @@ mod tests {
         let text = "Oops\nTraceback (most recent call last):\n  File \"/usr/lib/odoo/x.py\"";
         let error = AppError::from(OdooError::raised("builtins.ValueError", text, "a"));
         assert_eq!(error.message, "Odoo failed while it worked on this call: Oops");
-        let error = AppError::from(OdooError::raised("psycopg2.errors.UniqueViolation", "host db.internal port 5432", "a"));
+        let error = AppError::from(OdooError::raised(
+            "psycopg2.errors.UniqueViolation",
+            "host db.internal port 5432",
+            "a",
+        ));
         assert!(!error.message.contains("db.internal"), "{error}");
-        let error = AppError::from(OdooError::raised("psycopg2.OperationalError", "host db.internal port 5432", "a"));
+        let error = AppError::from(OdooError::raised(
+            "psycopg2.OperationalError",
+            "host db.internal port 5432",
+            "a",
+        ));
         assert!(!error.message.contains("db.internal"), "{error}");
         assert_eq!(error.code, ErrorCode::OdooUnreachable);
     }
@@ -217,14 +259,18 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_between_characters() {
         let error = OdooError::raised("odoo.exceptions.UserError", &"ä".repeat(5_000), "a");
-        let OdooError::Raised { message, .. } = error else { panic!("{error:?}") };
+        let OdooError::Raised { message, .. } = error else {
+            panic!("{error:?}")
+        };
         assert_eq!(message.chars().count(), MESSAGE_MAX_CHARS + 1);
         assert!(message.ends_with('\u{2026}'));
     }
 
     #[test]
     fn a_class_name_that_is_none_is_not_repeated() {
-        let OdooError::Raised { name, .. } = OdooError::raised("<script>", "x", "a") else { panic!("raised") };
+        let OdooError::Raised { name, .. } = OdooError::raised("<script>", "x", "a") else {
+            panic!("raised")
+        };
         assert_eq!(name, "unknown");
     }
 }

@@ -30,7 +30,12 @@ struct Params<'a, A> {
 }
 
 fn request<A: Serialize>(service: &str, method: &str, args: A) -> Vec<u8> {
-    let request = Request { jsonrpc: "2.0", method: "call", id: 1, params: Params { service, method, args } };
+    let request = Request {
+        jsonrpc: "2.0",
+        method: "call",
+        id: 1,
+        params: Params { service, method, args },
+    };
     serde_json::to_vec(&request).expect("strings, numbers and checked JSON always serialize")
 }
 
@@ -41,12 +46,28 @@ pub(super) fn version() -> Vec<u8> {
 
 /// The body of `common.authenticate`.
 pub(super) fn authenticate(db: &str, username: &str, secret: &SecretString) -> Vec<u8> {
-    request("common", "authenticate", (db, username, secret.expose_secret(), serde_json::Map::new()))
+    request(
+        "common",
+        "authenticate",
+        (db, username, secret.expose_secret(), serde_json::Map::new()),
+    )
 }
 
 /// The body of `object.execute_kw`. The arguments go in as they came.
 pub(super) fn execute_kw(db: &str, uid: i64, secret: &SecretString, call: &Call<'_>) -> Vec<u8> {
-    request("object", "execute_kw", (db, uid, secret.expose_secret(), call.model, call.method, call.args, call.kwargs))
+    request(
+        "object",
+        "execute_kw",
+        (
+            db,
+            uid,
+            secret.expose_secret(),
+            call.model,
+            call.method,
+            call.args,
+            call.kwargs,
+        ),
+    )
 }
 
 #[derive(Deserialize)]
@@ -84,11 +105,16 @@ pub(super) fn result_of(body: &Bytes, model: &str) -> Result<Bytes, OdooError> {
         cause: Some(error.into()),
     })?;
     if response.jsonrpc != "2.0" {
-        return Err(OdooError::unreachable("What answered at Odoo's address is not Odoo's JSON-RPC."));
+        return Err(OdooError::unreachable(
+            "What answered at Odoo's address is not Odoo's JSON-RPC.",
+        ));
     }
     match (response.error, response.result) {
         (Some(error), _) => {
-            let data = error.data.unwrap_or(ErrorData { name: String::new(), message: String::new() });
+            let data = error.data.unwrap_or(ErrorData {
+                name: String::new(),
+                message: String::new(),
+            });
             Err(OdooError::raised(&data.name, &data.message, model))
         }
         (None, Some(result)) => Ok(body.slice_ref(result.get().as_bytes())),
@@ -107,13 +133,19 @@ mod tests {
     #[test]
     fn the_result_is_passed_on_byte_for_byte() {
         let data = r#"[{"a":  1.00, "b": "\u00e4\ud83d", "c": 12345678901234567890123}]"#;
-        assert_eq!(result(&format!(r#"{{"jsonrpc": "2.0", "id": 1, "result": {data}}}"#)).expect("a result"), data);
+        assert_eq!(
+            result(&format!(r#"{{"jsonrpc": "2.0", "id": 1, "result": {data}}}"#)).expect("a result"),
+            data
+        );
     }
 
     #[test]
     fn a_method_without_a_result_answers_null() {
         assert_eq!(result(r#"{"jsonrpc": "2.0", "id": 7}"#).expect("null"), "null");
-        assert_eq!(result(r#"{"jsonrpc": "2.0", "id": 7, "result": null}"#).expect("null"), "null");
+        assert_eq!(
+            result(r#"{"jsonrpc": "2.0", "id": 7, "result": null}"#).expect("null"),
+            "null"
+        );
     }
 
     #[test]
@@ -124,7 +156,15 @@ mod tests {
 
     #[test]
     fn what_is_no_json_rpc_is_no_odoo() {
-        for body in ["", "<html>", "[]", "{}", r#"{"result": 1}"#, r#"{"jsonrpc": "1.0", "result": 1}"#, r#"{"jsonrpc": "2.0", "result": 1"#] {
+        for body in [
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            r#"{"result": 1}"#,
+            r#"{"jsonrpc": "1.0", "result": 1}"#,
+            r#"{"jsonrpc": "2.0", "result": 1"#,
+        ] {
             assert!(matches!(result(body), Err(OdooError::Unreachable { .. })), "{body:?}");
         }
     }
@@ -133,8 +173,16 @@ mod tests {
     fn arguments_go_in_as_they_came() {
         let args = RawValue::from_string("[[1.00,  \"\\u00e4\"]]".into()).expect("JSON");
         let kwargs = RawValue::from_string("{\"limit\":5}".into()).expect("JSON");
-        let call = Call { model: "sale.order", method: "read", args: &args, kwargs: &kwargs };
+        let call = Call {
+            model: "sale.order",
+            method: "read",
+            args: &args,
+            kwargs: &kwargs,
+        };
         let body = String::from_utf8(execute_kw("db", 2, &"s".into(), &call)).expect("UTF-8");
-        assert!(body.contains(r#""args":["db",2,"s","sale.order","read",[[1.00,  "\u00e4"]],{"limit":5}]"#), "{body}");
+        assert!(
+            body.contains(r#""args":["db",2,"s","sale.order","read",[[1.00,  "\u00e4"]],{"limit":5}]"#),
+            "{body}"
+        );
     }
 }

@@ -23,7 +23,11 @@ pub fn current() -> String {
 
 /// The layer: outermost, so that every answer has the header.
 pub async fn layer(mut request: Request, next: Next) -> Response {
-    let own = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|id| is_sane(id));
+    let own = request
+        .headers()
+        .get(X_REQUEST_ID)
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| is_sane(id));
     let id = own.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
     // Sane ids and UUIDs are valid header values.
     let value = HeaderValue::from_str(&id).ok();
@@ -40,7 +44,10 @@ pub async fn layer(mut request: Request, next: Next) -> Response {
 
 /// 1 to 128 characters that need no escaping in a log, a header or JSON.
 fn is_sane(id: &str) -> bool {
-    (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+    (1..=128).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
 #[cfg(test)]

@@ -73,6 +73,8 @@ async fn not_found_page(state: AppState, request: Request<Body>) -> Response {
     );
     let mut response = render(request).await;
     *response.status_mut() = StatusCode::NOT_FOUND;
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

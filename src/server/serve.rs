@@ -36,9 +36,12 @@ type StartError = Box<dyn std::error::Error + Send + Sync>;
 pub async fn run(settings: Settings) -> Result<(), StartError> {
     let settings = Arc::new(settings);
     // First the listener: two bridges on one address must not both touch the data.
-    let listener = TcpListener::bind(settings.site_addr)
-        .await
-        .map_err(|error| ConfigError(format!("LEPTOS_SITE_ADDR: can't listen on {} ({error}).", settings.site_addr)))?;
+    let listener = TcpListener::bind(settings.site_addr).await.map_err(|error| {
+        ConfigError(format!(
+            "LEPTOS_SITE_ADDR: can't listen on {} ({error}).",
+            settings.site_addr
+        ))
+    })?;
     let (pool, embedded) = database::open_database(&settings, Opener::Serve).await?;
     sign_in::ensure_first_user(&pool, &settings).await?;
 
@@ -115,7 +118,14 @@ impl Bridge {
                 tracing::error!(error = &error as &dyn std::error::Error, "the server ended");
             }
         });
-        Ok(Self { state, address, demo, stop, server, background })
+        Ok(Self {
+            state,
+            address,
+            demo,
+            stop,
+            server,
+            background,
+        })
     }
 
     /// Ends when the bridge begins to stop.
@@ -136,7 +146,10 @@ impl Bridge {
             task.abort();
         }
         if let Err(error) = self.state.last_used.flush(&self.state.pool).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the last use of some keys is not written");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the last use of some keys is not written"
+            );
         }
     }
 }
@@ -168,8 +181,12 @@ async fn start_demo(stop: &watch::Sender<bool>) -> Result<(OdooSettings, DemoOdo
 
 /// Says on the terminal where the bridge is, and what a first start needs.
 async fn greet(bridge: &Bridge, pool: &PgPool) -> Result<(), StartError> {
-    let origin =
-        bridge.state.settings.public_url.clone().unwrap_or_else(|| format!("http://{}", bridge.address));
+    let origin = bridge
+        .state
+        .settings
+        .public_url
+        .clone()
+        .unwrap_or_else(|| format!("http://{}", bridge.address));
     let mut text = format!("\nOdoo Bridge is ready: {origin}\n");
     if bridge.state.is_demo() {
         text.push_str("No ODOO_URL is set: it talks to the built-in demo Odoo.\n");

@@ -343,8 +343,10 @@ mod tests {
     #[test]
     fn an_email_is_taken_as_typed_but_for_case_and_blanks_around() {
         assert_eq!(
-            Email::parse(" Ada@Example.COM ").map(|email| email.0).expect("fine"),
-            "ada@example.com"
+            Email::parse(" Operator@Example.COM ")
+                .map(|email| email.0)
+                .expect("fine"),
+            "operator@example.com"
         );
         assert!(Email::parse("root@localhost").is_ok());
     }

@@ -133,9 +133,9 @@ mod tests {
 
     #[test]
     fn an_account_is_one_whatever_the_case_and_its_email_is_not_kept() {
-        let key = Subject::account("Ada@Example.com ").key;
-        assert_eq!(key, Subject::account("ada@example.com").key);
-        assert!(!key.contains("ada"));
+        let key = Subject::account("Operator@Example.com ").key;
+        assert_eq!(key, Subject::account("operator@example.com").key);
+        assert!(!key.contains("operator"));
     }
 
     #[test]

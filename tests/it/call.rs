@@ -23,8 +23,15 @@ async fn the_seeds_request_reads_five_orders(pool: PgPool) {
     assert!(orders.iter().all(|order| order["name"].is_string()));
     assert_eq!(answer.headers["content-type"], "application/json");
     assert_eq!(answer.headers["cache-control"], "no-store");
-    assert!(answer.headers["server-timing"].to_str().is_ok_and(|timing| timing.contains("odoo;dur=")));
-    assert_eq!(answer.json["request_id"].as_str(), answer.headers["x-request-id"].to_str().ok());
+    assert!(
+        answer.headers["server-timing"]
+            .to_str()
+            .is_ok_and(|timing| timing.contains("odoo;dur="))
+    );
+    assert_eq!(
+        answer.json["request_id"].as_str(),
+        answer.headers["x-request-id"].to_str().ok()
+    );
 }
 
 #[sqlx::test]
@@ -33,13 +40,21 @@ async fn the_callers_request_id_is_kept_if_it_is_a_sane_one(pool: PgPool) {
     let key = app.key("ids").await;
     let send = |id: &'static [u8]| {
         let value = reqwest::header::HeaderValue::from_bytes(id).expect("a header value");
-        let request = app.with(&key).request(Method::POST, "/call").header("x-request-id", value).json(&search_orders());
+        let request = app
+            .with(&key)
+            .request(Method::POST, "/call")
+            .header("x-request-id", value)
+            .json(&search_orders());
         async move { Answer::of(request.send().await.expect("an answer")).await }
     };
     assert_eq!(send(b"order-import-7").await.json["request_id"], "order-import-7");
     for odd in [b"a b".as_slice(), b"\"quoted\"", b"\xff\xfe", b""] {
         let answer = send(odd).await;
-        assert!(answer.json["request_id"].as_str().is_some_and(|id| id.len() == 36), "{}", answer.text);
+        assert!(
+            answer.json["request_id"].as_str().is_some_and(|id| id.len() == 36),
+            "{}",
+            answer.text
+        );
     }
 }
 
@@ -61,7 +76,11 @@ async fn the_uid_is_remembered_and_nobody_logs_in_per_request(pool: PgPool) {
 async fn a_hostile_request_is_refused_in_the_contracts_shape_and_never_reaches_odoo(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     let actor = app.with(&app.key("hostile").await);
-    let deep = format!(r#"{{"model":"a","method":"b","args":{}{}}}"#, "[".repeat(50_000), "]".repeat(50_000));
+    let deep = format!(
+        r#"{{"model":"a","method":"b","args":{}{}}}"#,
+        "[".repeat(50_000),
+        "]".repeat(50_000)
+    );
     let corpus: Vec<(&str, Vec<u8>)> = vec![
         ("empty", b"".to_vec()),
         ("blank", b"   ".to_vec()),
@@ -72,49 +91,112 @@ async fn a_hostile_request_is_refused_in_the_contracts_shape_and_never_reaches_o
         ("a batch", br#"[{"model":"a","method":"b"}]"#.to_vec()),
         ("no fields", b"{}".to_vec()),
         ("truncated", br#"{"model":"sale.order","method":"sea"#.to_vec()),
-        ("two documents", br#"{"model":"a","method":"b"}{"model":"a","method":"b"}"#.to_vec()),
+        (
+            "two documents",
+            br#"{"model":"a","method":"b"}{"model":"a","method":"b"}"#.to_vec(),
+        ),
         ("trailing comma", br#"{"model":"a","method":"b",}"#.to_vec()),
         ("single quotes", br"{'model':'a','method':'b'}".to_vec()),
         ("a comment", br#"{"model":"a","method":"b"/* x */}"#.to_vec()),
         ("NaN", br#"{"model":"a","method":"b","args":[NaN]}"#.to_vec()),
         ("Infinity", br#"{"model":"a","method":"b","args":[-Infinity]}"#.to_vec()),
         ("hexadecimal", br#"{"model":"a","method":"b","args":[0x10]}"#.to_vec()),
-        ("a byte order mark", b"\xef\xbb\xbf{\"model\":\"a\",\"method\":\"b\"}".to_vec()),
-        ("invalid UTF-8 in an argument", b"{\"model\":\"a\",\"method\":\"b\",\"args\":[\"\xff\xfe\"]}".to_vec()),
+        (
+            "a byte order mark",
+            b"\xef\xbb\xbf{\"model\":\"a\",\"method\":\"b\"}".to_vec(),
+        ),
+        (
+            "invalid UTF-8 in an argument",
+            b"{\"model\":\"a\",\"method\":\"b\",\"args\":[\"\xff\xfe\"]}".to_vec(),
+        ),
         ("invalid UTF-8 in a field", b"{\"mo\xc3del\":\"a\"}".to_vec()),
         ("NUL bytes", b"\0\0\0\0".to_vec()),
-        ("a NUL in the model", br#"{"model":"sale\u0000order","method":"b"}"#.to_vec()),
-        ("a line break in a string", b"{\"model\":\"a\nb\",\"method\":\"b\"}".to_vec()),
-        ("UTF-16", "{\"model\":\"a\"}".encode_utf16().flat_map(u16::to_le_bytes).collect()),
+        (
+            "a NUL in the model",
+            br#"{"model":"sale\u0000order","method":"b"}"#.to_vec(),
+        ),
+        (
+            "a line break in a string",
+            b"{\"model\":\"a\nb\",\"method\":\"b\"}".to_vec(),
+        ),
+        (
+            "UTF-16",
+            "{\"model\":\"a\"}".encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        ),
         ("unknown field", br#"{"model":"a","method":"b","kwarg":{}}"#.to_vec()),
         ("a field in capitals", br#"{"Model":"a","method":"b"}"#.to_vec()),
         ("repeated model", br#"{"model":"a","model":"b","method":"c"}"#.to_vec()),
-        ("repeated by an escape", br#"{"model":"a","mod\u0065l":"b","method":"c"}"#.to_vec()),
+        (
+            "repeated by an escape",
+            br#"{"model":"a","mod\u0065l":"b","method":"c"}"#.to_vec(),
+        ),
         ("__proto__", br#"{"model":"a","method":"b","__proto__":{}}"#.to_vec()),
         ("model is null", br#"{"model":null,"method":"b"}"#.to_vec()),
         ("model is an array", br#"{"model":["a"],"method":"b"}"#.to_vec()),
         ("model is empty", br#"{"model":"","method":"b"}"#.to_vec()),
-        ("model with a path", br#"{"model":"../../etc/passwd","method":"b"}"#.to_vec()),
-        ("model with SQL", br#"{"model":"a'; DROP TABLE api_keys;--","method":"b"}"#.to_vec()),
-        ("model with a trailing dot", br#"{"model":"sale.","method":"b"}"#.to_vec()),
-        ("a long model", format!(r#"{{"model":"{}","method":"b"}}"#, "a".repeat(10_000)).into_bytes()),
-        ("method with a dot", br#"{"model":"a","method":"env.cr.execute"}"#.to_vec()),
+        (
+            "model with a path",
+            br#"{"model":"../../etc/passwd","method":"b"}"#.to_vec(),
+        ),
+        (
+            "model with SQL",
+            br#"{"model":"a'; DROP TABLE api_keys;--","method":"b"}"#.to_vec(),
+        ),
+        (
+            "model with a trailing dot",
+            br#"{"model":"sale.","method":"b"}"#.to_vec(),
+        ),
+        (
+            "a long model",
+            format!(r#"{{"model":"{}","method":"b"}}"#, "a".repeat(10_000)).into_bytes(),
+        ),
+        (
+            "method with a dot",
+            br#"{"model":"a","method":"env.cr.execute"}"#.to_vec(),
+        ),
         ("method with a bracket", br#"{"model":"a","method":"b()"}"#.to_vec()),
-        ("method in another script", "{\"model\":\"a\",\"method\":\"\u{440}ead\"}".as_bytes().to_vec()),
+        (
+            "method in another script",
+            "{\"model\":\"a\",\"method\":\"\u{440}ead\"}".as_bytes().to_vec(),
+        ),
         ("args is an object", br#"{"model":"a","method":"b","args":{}}"#.to_vec()),
         ("args is null", br#"{"model":"a","method":"b","args":null}"#.to_vec()),
-        ("args is a string", br#"{"model":"a","method":"b","args":"[]"}"#.to_vec()),
-        ("kwargs is an array", br#"{"model":"a","method":"b","kwargs":[]}"#.to_vec()),
-        ("kwargs is null", br#"{"model":"a","method":"b","kwargs":null}"#.to_vec()),
+        (
+            "args is a string",
+            br#"{"model":"a","method":"b","args":"[]"}"#.to_vec(),
+        ),
+        (
+            "kwargs is an array",
+            br#"{"model":"a","method":"b","kwargs":[]}"#.to_vec(),
+        ),
+        (
+            "kwargs is null",
+            br#"{"model":"a","method":"b","kwargs":null}"#.to_vec(),
+        ),
         ("deep nesting", deep.into_bytes()),
-        ("unclosed nesting", format!("{{\"args\":{}", "[".repeat(200_000)).into_bytes()),
+        (
+            "unclosed nesting",
+            format!("{{\"args\":{}", "[".repeat(200_000)).into_bytes(),
+        ),
         ("form data", b"model=a&method=b".to_vec()),
         ("XML", b"<?xml version='1.0'?><methodCall/>".to_vec()),
     ];
     for (name, body) in corpus {
         let answer = actor.call_raw(body).await;
-        assert_eq!((answer.status, answer.code()), (400, "invalid_request"), "{name}: {}", answer.text);
-        assert!(!answer.json["error"].as_str().unwrap_or_default().contains(char::is_control), "{name}: {}", answer.text);
+        assert_eq!(
+            (answer.status, answer.code()),
+            (400, "invalid_request"),
+            "{name}: {}",
+            answer.text
+        );
+        assert!(
+            !answer.json["error"]
+                .as_str()
+                .unwrap_or_default()
+                .contains(char::is_control),
+            "{name}: {}",
+            answer.text
+        );
     }
     assert_eq!(app.demo.counts().total(), 0);
 }
@@ -123,7 +205,8 @@ async fn a_hostile_request_is_refused_in_the_contracts_shape_and_never_reaches_o
 async fn what_is_no_post_of_json_is_refused(pool: PgPool) {
     let app = TestApp::spawn_with(pool, &["--max-request-bytes", "2048"]).await;
     let actor = app.with(&app.key("odd").await);
-    let send = |request: reqwest::RequestBuilder| async move { Answer::of(request.send().await.expect("an answer")).await };
+    let send =
+        |request: reqwest::RequestBuilder| async move { Answer::of(request.send().await.expect("an answer")).await };
 
     for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
         let answer = send(actor.request(method.clone(), "/call")).await;
@@ -131,28 +214,67 @@ async fn what_is_no_post_of_json_is_refused(pool: PgPool) {
         assert_eq!(answer.headers["allow"], "POST");
     }
     let body = search_orders().to_string();
-    for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""] {
-        let answer = send(actor.request(Method::POST, "/call").header("Content-Type", content_type).body(body.clone())).await;
-        assert_eq!((answer.status, answer.code()), (415, "unsupported_media_type"), "{content_type:?}");
+    for content_type in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/jsonx",
+        "",
+    ] {
+        let answer = send(
+            actor
+                .request(Method::POST, "/call")
+                .header("Content-Type", content_type)
+                .body(body.clone()),
+        )
+        .await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (415, "unsupported_media_type"),
+            "{content_type:?}"
+        );
     }
-    let with_charset = actor.request(Method::POST, "/call").header("Content-Type", "Application/JSON; charset=utf-8").body(body.clone());
+    let with_charset = actor
+        .request(Method::POST, "/call")
+        .header("Content-Type", "Application/JSON; charset=utf-8")
+        .body(body.clone());
     send(with_charset).await.data();
 
     let large = json!({"model": "res.partner", "method": "search", "args": [["x".repeat(4_000)]]});
     let answer = actor.call(&large).await;
     assert_eq!((answer.status, answer.code()), (413, "payload_too_large"));
-    let chunked = reqwest::Body::wrap_stream(futures_util::stream::iter((0..8).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1_000]))));
+    let chunked = reqwest::Body::wrap_stream(futures_util::stream::iter(
+        (0..8).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1_000])),
+    ));
     let answer = actor.call_raw(chunked).await;
-    assert_eq!((answer.status, answer.code()), (413, "payload_too_large"), "without a length as well");
+    assert_eq!(
+        (answer.status, answer.code()),
+        (413, "payload_too_large"),
+        "without a length as well"
+    );
 }
 
 #[sqlx::test]
 async fn an_address_that_is_not_there_says_so_in_the_contracts_shape(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
-    for path in ["/calls", "/call/", "/call/x", "/api/no_such_function", "/..%2fetc%2fpasswd"] {
+    for path in [
+        "/calls",
+        "/call/",
+        "/call/x",
+        "/api/no_such_function",
+        "/..%2fetc%2fpasswd",
+    ] {
         let answer = Answer::of(app.anonymous().post_json(path, &json!({})).await).await;
-        assert!(matches!(answer.status, 401 | 404), "{path}: {} {}", answer.status, answer.text);
-        assert!(["not_found", "unauthenticated"].contains(&answer.code()), "{path}: {}", answer.text);
+        assert!(
+            matches!(answer.status, 401 | 404),
+            "{path}: {} {}",
+            answer.status,
+            answer.text
+        );
+        assert!(
+            ["not_found", "unauthenticated"].contains(&answer.code()),
+            "{path}: {}",
+            answer.text
+        );
     }
 }
 
@@ -163,28 +285,49 @@ async fn refused_credentials_are_remembered_and_not_hammered(pool: PgPool) {
     app.demo.faults().refuse_credentials(true);
     for _ in 0..20 {
         let answer = actor.call(&search_orders()).await;
-        assert_eq!((answer.status, answer.code()), (502, "odoo_auth_failed"), "{}", answer.text);
+        assert_eq!(
+            (answer.status, answer.code()),
+            (502, "odoo_auth_failed"),
+            "{}",
+            answer.text
+        );
         assert!(answer.headers.contains_key("retry-after"));
-        assert!(answer.json["error"].as_str().is_some_and(|text| text.contains("operator")), "{}", answer.text);
+        assert!(
+            answer.json["error"]
+                .as_str()
+                .is_some_and(|text| text.contains("operator")),
+            "{}",
+            answer.text
+        );
     }
     assert_eq!(app.demo.counts().of("authenticate"), 1);
 }
 
 #[sqlx::test]
 async fn a_read_that_odoo_does_not_answer_in_time_is_a_timeout_and_a_write_has_an_unknown_outcome(pool: PgPool) {
-    let app = TestApp::spawn_with(pool, &["--odoo-timeout-secs", "1", "--odoo-first-byte-timeout-secs", "1"]).await;
+    let app = TestApp::spawn_with(
+        pool,
+        &["--odoo-timeout-secs", "1", "--odoo-first-byte-timeout-secs", "1"],
+    )
+    .await;
     let actor = app.with(&app.key("slow").await);
     actor.call(&search_orders()).await.data();
     app.demo.faults().set(Fault::Hang);
 
     let started = Instant::now();
     let read = actor.call(&search_orders()).await;
-    assert_eq!((read.status, read.code(), &read.json["retryable"]), (504, "odoo_timeout", &json!(true)));
+    assert_eq!(
+        (read.status, read.code(), &read.json["retryable"]),
+        (504, "odoo_timeout", &json!(true))
+    );
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
 
     let write = json!({"model": "res.partner", "method": "write", "args": [[1], {"city": "x"}]});
     let answer = actor.call(&write).await;
-    assert_eq!((answer.status, answer.code(), &answer.json["retryable"]), (504, "outcome_unknown", &json!(false)));
+    assert_eq!(
+        (answer.status, answer.code(), &answer.json["retryable"]),
+        (504, "outcome_unknown", &json!(false))
+    );
 }
 
 #[sqlx::test]
@@ -195,7 +338,9 @@ async fn an_answer_that_breaks_off_is_never_a_short_valid_one(pool: PgPool) {
     app.demo.faults().set(Fault::cut_in_body());
     let read = actor.call(&search_orders()).await;
     assert_eq!((read.status, read.code()), (502, "odoo_unreachable"), "{}", read.text);
-    let write = actor.call(&json!({"model": "res.partner", "method": "create", "args": [{"name": "x"}]})).await;
+    let write = actor
+        .call(&json!({"model": "res.partner", "method": "create", "args": [{"name": "x"}]}))
+        .await;
     assert_eq!((write.status, write.code()), (504, "outcome_unknown"), "{}", write.text);
 }
 
@@ -218,30 +363,63 @@ async fn redirects_are_not_followed(pool: PgPool) {
     let before = app.demo.counts().of("execute_kw");
     app.demo.faults().set(Fault::redirect("/jsonrpc"));
     let answer = actor.call(&search_orders()).await;
-    assert_eq!((answer.status, answer.code()), (502, "odoo_unreachable"), "{}", answer.text);
-    assert!(app.demo.counts().of("execute_kw") <= before + 1, "asked once, not where it points to");
+    assert_eq!(
+        (answer.status, answer.code()),
+        (502, "odoo_unreachable"),
+        "{}",
+        answer.text
+    );
+    assert!(
+        app.demo.counts().of("execute_kw") <= before + 1,
+        "asked once, not where it points to"
+    );
 }
 
 #[sqlx::test]
 async fn an_odoo_that_is_away_is_told_and_recovers_by_itself(pool: PgPool) {
     // A port that nobody listens on.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .expect("a port")
+        .local_addr()
+        .expect("its address");
     let url = format!("http://{free}");
-    let args = ["--odoo-url", &url, "--odoo-db", "demo", "--odoo-username", "admin", "--odoo-password", "admin"];
+    let args = [
+        "--odoo-url",
+        &url,
+        "--odoo-db",
+        "demo",
+        "--odoo-username",
+        "admin",
+        "--odoo-password",
+        "admin",
+    ];
     let bridge = crate::helpers::start(pool.clone(), &args).await;
     let name = odoo_bridge::keys::model::KeyName::parse("away").expect("a name");
-    let key = odoo_bridge::keys::issue::create(&pool, &name, None, None).await.expect("a key");
+    let key = odoo_bridge::keys::issue::create(&pool, &name, None, None)
+        .await
+        .expect("a key");
     let actor = crate::helpers::Actor {
         address: format!("http://{}", bridge.address),
         client: crate::helpers::client(),
         key: Some(key.plaintext),
     };
     let answer = actor.call(&search_orders()).await;
-    assert_eq!((answer.status, answer.code(), &answer.json["retryable"]), (502, "odoo_unreachable", &json!(true)), "{}", answer.text);
-    assert!(!answer.text.contains(&free.port().to_string()), "the address is nobody's business: {}", answer.text);
+    assert_eq!(
+        (answer.status, answer.code(), &answer.json["retryable"]),
+        (502, "odoo_unreachable", &json!(true)),
+        "{}",
+        answer.text
+    );
+    assert!(
+        !answer.text.contains(&free.port().to_string()),
+        "the address is nobody's business: {}",
+        answer.text
+    );
 
     let demo = odoo_bridge::demo_odoo::DemoOdoo::new();
-    let listener = tokio::net::TcpListener::bind(free).await.expect("the port is free again");
+    let listener = tokio::net::TcpListener::bind(free)
+        .await
+        .expect("the port is free again");
     tokio::spawn(odoo_bridge::demo_odoo::serve(listener, demo, std::future::pending()));
     actor.call(&search_orders()).await.data();
 }
@@ -260,9 +438,16 @@ async fn every_way_to_break_a_connection_gets_a_clear_code(pool: PgPool) {
     let app = TestApp::spawn_with(pool, &["--odoo-timeout-secs", "2"]).await;
     let actor = app.with(&app.key("faults").await);
     actor.call(&search_orders()).await.data();
-    let slow = Fault::Slow { bytes: 1, every: Duration::from_millis(50) };
+    let slow = Fault::Slow {
+        bytes: 1,
+        every: Duration::from_millis(50),
+    };
     for (name, fault, code) in [
-        ("cut before the headers", Fault::cut_before_headers(), "odoo_unreachable"),
+        (
+            "cut before the headers",
+            Fault::cut_before_headers(),
+            "odoo_unreachable",
+        ),
         ("cut after the headers", Fault::cut_after_headers(), "odoo_unreachable"),
         ("cut in the body", Fault::cut_in_body(), "odoo_unreachable"),
         ("no HTTP", Fault::garbage(), "odoo_unreachable"),
@@ -287,7 +472,12 @@ async fn a_write_behind_a_proxy_that_gave_up_has_an_unknown_outcome(pool: PgPool
     let actor = app.with(&app.key("proxy").await);
     actor.call(&search_orders()).await.data();
     let write = json!({"model": "res.partner", "method": "create", "args": [{"name": "x"}]});
-    for (status, code) in [(502, "outcome_unknown"), (504, "outcome_unknown"), (503, "odoo_unreachable"), (404, "odoo_unreachable")] {
+    for (status, code) in [
+        (502, "outcome_unknown"),
+        (504, "outcome_unknown"),
+        (503, "odoo_unreachable"),
+        (404, "odoo_unreachable"),
+    ] {
         app.demo.faults().clear();
         app.demo.faults().set(Fault::html(status));
         assert_eq!(actor.call(&write).await.code(), code, "HTTP {status}");
@@ -305,9 +495,17 @@ async fn no_odoo_answer_however_odd_breaks_the_contract(pool: PgPool) {
         // Not by parsing: what passes through may be beyond what a parser takes.
         let passed = answer.text.strip_prefix(r#"{"success":true,"data":"#);
         let seen = if passed.is_some() { "success" } else { answer.code() };
-        assert!(odd.expected.contains(&seen), "{}: {seen}, expected {:?}: {}", odd.name, odd.expected, answer.text);
+        assert!(
+            odd.expected.contains(&seen),
+            "{}: {seen}, expected {:?}: {}",
+            odd.name,
+            odd.expected,
+            answer.text
+        );
         match (passed, odd.data) {
-            (Some(passed), Some(data)) => assert!(passed.as_bytes().starts_with(&data), "{}: not byte for byte", odd.name),
+            (Some(passed), Some(data)) => {
+                assert!(passed.as_bytes().starts_with(&data), "{}: not byte for byte", odd.name)
+            }
             (Some(_), None) => {}
             (None, _) => {
                 for leak in ["Traceback", "psycopg2.connect", "5432", "/usr/lib", "site-packages"] {

@@ -257,7 +257,7 @@ fn subcommands_work_beside_a_running_serve() {
 
     assert!(machine.run(&["migrate"]).status.success());
     let mut child = machine
-        .command(&["create-user", "--email", "ada@example.com", "--password-stdin"])
+        .command(&["create-user", "--email", "operator@example.com", "--password-stdin"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -270,7 +270,7 @@ fn subcommands_work_beside_a_running_serve() {
         .expect("written");
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success());
-    assert!(text(&output.stdout).contains("ada@example.com"));
+    assert!(text(&output.stdout).contains("operator@example.com"));
     let check = machine.run(&["check"]);
     assert!(check.status.success(), "{}", text(&check.stdout));
     assert!(

@@ -64,9 +64,18 @@ async fn a_database_that_is_down_is_told_and_the_bridge_recovers_by_itself(pool:
         .connect_lazy_with(options.host("127.0.0.1").port(wire.port));
     let bridge = start(through, &[]).await;
     let name = odoo_bridge::keys::model::KeyName::parse("survivor").expect("a name");
-    let key = odoo_bridge::keys::issue::create(&pool, &name, None, None).await.expect("a key");
-    let anonymous = Actor { address: format!("http://{}", bridge.address), client: client(), key: None };
-    let actor = Actor { key: Some(key.plaintext), ..anonymous.clone() };
+    let key = odoo_bridge::keys::issue::create(&pool, &name, None, None)
+        .await
+        .expect("a key");
+    let anonymous = Actor {
+        address: format!("http://{}", bridge.address),
+        client: client(),
+        key: None,
+    };
+    let actor = Actor {
+        key: Some(key.plaintext),
+        ..anonymous.clone()
+    };
     let body = json!({"model": "res.partner", "method": "search_count", "args": [[]]});
     actor.call(&body).await.data();
     assert_eq!(anonymous.get("/readyz").await.status(), 200);
@@ -74,16 +83,33 @@ async fn a_database_that_is_down_is_told_and_the_bridge_recovers_by_itself(pool:
     wire.cut();
     assert_eq!(anonymous.get("/healthz").await.status(), 200, "it lives");
     assert_eq!(anonymous.get("/readyz").await.status(), 503, "but wants no traffic");
-    eventually("no key is accepted on hope", || async { actor.call(&body).await.status == 503 }).await;
+    eventually("no key is accepted on hope", || async {
+        actor.call(&body).await.status == 503
+    })
+    .await;
     let refused = actor.call(&body).await;
-    assert_eq!((refused.status, refused.code()), (503, "unavailable"), "{}", refused.text);
+    assert_eq!(
+        (refused.status, refused.code()),
+        (503, "unavailable"),
+        "{}",
+        refused.text
+    );
     assert!(refused.headers.contains_key("retry-after"));
     assert_eq!(refused.json["retryable"], true);
     let page = anonymous.get("/login").await;
     assert_eq!(page.status(), 503);
-    assert!(page.text().await.expect("a page").contains("database"), "a sentence for the person");
+    assert!(
+        page.text().await.expect("a page").contains("database"),
+        "a sentence for the person"
+    );
 
     wire.mend();
-    eventually("it is ready again", || async { anonymous.get("/readyz").await.status() == 200 }).await;
-    eventually("keys are accepted again", || async { actor.call(&body).await.status == 200 }).await;
+    eventually("it is ready again", || async {
+        anonymous.get("/readyz").await.status() == 200
+    })
+    .await;
+    eventually("keys are accepted again", || async {
+        actor.call(&body).await.status == 200
+    })
+    .await;
 }

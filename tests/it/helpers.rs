@@ -49,12 +49,19 @@ impl TestApp {
 
     /// Somebody without a key or a session.
     pub fn anonymous(&self) -> Actor {
-        Actor { address: self.address.clone(), client: client(), key: None }
+        Actor {
+            address: self.address.clone(),
+            client: client(),
+            key: None,
+        }
     }
 
     /// A client that holds a key.
     pub fn with(&self, key: &CreatedKey) -> Actor {
-        Actor { key: Some(key.plaintext.clone()), ..self.anonymous() }
+        Actor {
+            key: Some(key.plaintext.clone()),
+            ..self.anonymous()
+        }
     }
 
     /// A person who signed in through the form.
@@ -68,7 +75,11 @@ impl TestApp {
             .send()
             .await
             .expect("the bridge answers");
-        assert!(response.status().is_success() || response.status().is_redirection(), "{}", response.status());
+        assert!(
+            response.status().is_success() || response.status().is_redirection(),
+            "{}",
+            response.status()
+        );
         actor
     }
 
@@ -84,7 +95,9 @@ pub async fn start(pool: PgPool, args: &[&str]) -> Bridge {
     let args = [&["odoo-bridge"], args].concat();
     let settings = Cli::try_parse_from(args).expect("the arguments parse").settings;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    Bridge::start(Arc::new(settings), pool, listener).await.expect("the bridge starts")
+    Bridge::start(Arc::new(settings), pool, listener)
+        .await
+        .expect("the bridge starts")
 }
 
 /// An HTTP client that keeps cookies and follows nothing.
@@ -113,7 +126,11 @@ impl Actor {
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let reads = method == Method::GET;
         let request = self.client.request(method, format!("{}{path}", self.address));
-        let request = if reads { request } else { request.header("Origin", &self.address) };
+        let request = if reads {
+            request
+        } else {
+            request.header("Origin", &self.address)
+        };
         match &self.key {
             Some(key) => request.header("X-API-KEY", key),
             None => request,
@@ -121,15 +138,27 @@ impl Actor {
     }
 
     pub async fn get(&self, path: &str) -> Response {
-        self.request(Method::GET, path).header("Accept", "text/html").send().await.expect("the bridge answers")
+        self.request(Method::GET, path)
+            .header("Accept", "text/html")
+            .send()
+            .await
+            .expect("the bridge answers")
     }
 
     pub async fn post_json(&self, path: &str, body: &Value) -> Response {
-        self.request(Method::POST, path).json(body).send().await.expect("the bridge answers")
+        self.request(Method::POST, path)
+            .json(body)
+            .send()
+            .await
+            .expect("the bridge answers")
     }
 
     pub async fn post_form(&self, path: &str, form: &[(&str, &str)]) -> Response {
-        self.request(Method::POST, path).form(form).send().await.expect("the bridge answers")
+        self.request(Method::POST, path)
+            .form(form)
+            .send()
+            .await
+            .expect("the bridge answers")
     }
 
     /// `POST /call`
@@ -139,7 +168,10 @@ impl Actor {
 
     /// `POST /call` with bytes of any kind.
     pub async fn call_raw(&self, body: impl Into<reqwest::Body>) -> Answer {
-        let request = self.request(Method::POST, "/call").header("Content-Type", "application/json").body(body);
+        let request = self
+            .request(Method::POST, "/call")
+            .header("Content-Type", "application/json")
+            .body(body);
         Answer::of(request.send().await.expect("the bridge answers")).await
     }
 }
@@ -160,13 +192,23 @@ impl Answer {
         let headers = response.headers().clone();
         let text = response.text().await.expect("a whole body");
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Self { status, headers, text, json }
+        Self {
+            status,
+            headers,
+            text,
+            json,
+        }
     }
 
     /// The data of a success; anything else fails the test.
     #[track_caller]
     pub fn data(&self) -> &Value {
-        assert_eq!((self.status, &self.json["success"]), (200, &Value::Bool(true)), "{}", self.text);
+        assert_eq!(
+            (self.status, &self.json["success"]),
+            (200, &Value::Bool(true)),
+            "{}",
+            self.text
+        );
         &self.json["data"]
     }
 
@@ -174,7 +216,11 @@ impl Answer {
     #[track_caller]
     pub fn code(&self) -> &str {
         assert_eq!(self.json["success"], false, "{}", self.text);
-        assert!(self.json["error"].as_str().is_some_and(|text| !text.is_empty()), "{}", self.text);
+        assert!(
+            self.json["error"].as_str().is_some_and(|text| !text.is_empty()),
+            "{}",
+            self.text
+        );
         assert!(self.json["retryable"].is_boolean(), "{}", self.text);
         let id = self.headers.get("x-request-id").and_then(|id| id.to_str().ok());
         assert_eq!(self.json["request_id"].as_str(), id, "{}", self.text);

@@ -18,8 +18,8 @@ use crate::ui::error_view::ErrorView;
 use crate::ui::icon::{Icon, Shape};
 use crate::ui::page_header::PageHeader;
 use crate::ui::platform;
-use crate::ui::skeleton::SkeletonRows;
 use crate::ui::resource::load;
+use crate::ui::skeleton::SkeletonRows;
 use crate::ui::timestamp::Timestamp;
 
 /// `/keys/<id>`

@@ -5,11 +5,11 @@ use leptos::prelude::*;
 use crate::error::AppError;
 use crate::speed_test::model::{Chart, Failure, HistoryPage, HistoryQuery, RunStatus, SpeedTest, TestType, format_ms};
 use crate::speed_test::summary::{Summary, describe};
-use crate::ui::resource::Loaded;
 use crate::ui::badge::{Badge, Tone};
 use crate::ui::empty_state::EmptyState;
 use crate::ui::error_view::ErrorView;
 use crate::ui::pagination::Pagination;
+use crate::ui::resource::Loaded;
 use crate::ui::skeleton::SkeletonRows;
 use crate::ui::timestamp::Timestamp;
 
