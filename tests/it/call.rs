@@ -516,3 +516,70 @@ async fn no_odoo_answer_however_odd_breaks_the_contract(pool: PgPool) {
         }
     }
 }
+
+#[sqlx::test]
+async fn hostile_headers_and_addresses_get_a_clear_error(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let key = app.key("headers").await;
+    let value = |bytes: &[u8]| reqwest::header::HeaderValue::from_bytes(bytes).expect("a header value");
+    for odd in [
+        b"\xff\xfe\xfd".as_slice(),
+        b"obk_",
+        b"obk_AbCd1234_",
+        &[b'a'; 8_000],
+        b"' OR 1=1 --",
+        b"obk_AbCd1234_\xc3\xa4\xc3\xa4",
+    ] {
+        let request = app
+            .anonymous()
+            .request(Method::POST, "/call")
+            .header("X-API-KEY", value(odd))
+            .json(&search_orders());
+        let answer = Answer::of(request.send().await.expect("an answer")).await;
+        assert_eq!((answer.status, answer.code()), (401, "unauthenticated"), "{odd:?}");
+    }
+    for odd in [
+        b"\xff\xfe".as_slice(),
+        b"application/json\xff",
+        b"multipart/form-data; boundary=x",
+    ] {
+        let request = app
+            .with(&key)
+            .request(Method::POST, "/call")
+            .header("Content-Type", value(odd))
+            .body("{}");
+        let answer = Answer::of(request.send().await.expect("an answer")).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (415, "unsupported_media_type"),
+            "{odd:?}"
+        );
+    }
+    let huge = app
+        .with(&key)
+        .request(Method::POST, "/call")
+        .header("X-Huge", "x".repeat(1 << 20));
+    // The server may refuse before it has read all of it.
+    if let Ok(response) = huge.json(&search_orders()).send().await {
+        assert_eq!(response.status(), 431);
+    }
+    let person = app.signed_in().await;
+    for odd in [
+        "/keys/%00".to_owned(),
+        "/keys/not-an-id".to_owned(),
+        "/keys?page=-1&sort=%FF&status=%22%3E%3Cscript%3E&q=%27%25_%5C".to_owned(),
+        "/speed-test?page=99999999999999999999&type=%00".to_owned(),
+        format!("/keys?q={}", "%F0%9F%94%91".repeat(500)),
+        "/login?next=//evil.example".to_owned(),
+    ] {
+        let page = person.get(&odd).await;
+        assert!(
+            matches!(page.status().as_u16(), 200 | 303 | 404),
+            "{odd}: {}",
+            page.status()
+        );
+        let text = page.text().await.expect("a page");
+        assert!(!text.contains("><script>") && !text.contains("href=\"//evil"), "{odd}");
+    }
+    app.with(&key).call(&search_orders()).await.data();
+}
