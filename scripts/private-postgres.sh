@@ -3,6 +3,7 @@
 #   PG_HOME       where all of it lives
 #   PG_PORT       where it listens
 #   PG_SUPERUSER  the role that may do everything
+#   PG_PORT_LAST  if that port is taken, the next free one up to this will do (unset: none will)
 # shellcheck shell=bash
 
 # PostgreSQL refuses to run as root. As root, commands go through RUN_AS to someone else.
@@ -44,6 +45,7 @@ pg_start() {
     PG_PORT=$(sed -n 4p "$PG_HOME/data/postmaster.pid")
     return
   fi
+  while ! port_free "$PG_PORT" && [ "$PG_PORT" -lt "${PG_PORT_LAST:-0}" ]; do PG_PORT=$((PG_PORT + 1)); done
   port_free "$PG_PORT" || die "port $PG_PORT is taken by another program" "${PG_PORT_HINT:-choose another port}"
   if [ ! -e "$PG_HOME/initialised" ]; then
     rm -rf "$PG_HOME/data"

@@ -4,7 +4,7 @@
 #   stop    ends it and throws its data away
 #   url     prints its DATABASE_URL
 #   psql    psql with whatever follows, as its superuser
-# TEST_POSTGRES_PORT moves it from port 15434.
+# TEST_POSTGRES_PORT names its port; without that it is the first free one from 15434 on.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=private-postgres.sh
@@ -12,6 +12,7 @@
 
 PG_HOME=$ROOT/target/test-postgres
 PG_PORT=${TEST_POSTGRES_PORT:-15434}
+PG_PORT_LAST=${TEST_POSTGRES_PORT:-15453}
 PG_PORT_HINT="set TEST_POSTGRES_PORT"
 PG_SUPERUSER=postgres
 
