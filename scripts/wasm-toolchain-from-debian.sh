@@ -25,11 +25,18 @@ rm -rf "$work" "$prefix"
 mkdir -p "$work/packages" "$work/tree" "$work/toolchain/bin" "$work/toolchain/lib/rustlib/$host/bin"
 
 candidate() { apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: \([0-9].*\)/\1/p'; }
-if [ -z "$(candidate rustc-web)" ]; then quietly "$log" "$retry" as_root apt-get update; fi
-package=$(candidate rustc-web)
-release=${package%%[+~-]*} # 1.96.0
-minor=${release#1.}
-minor=${minor%%.*}
+# A list of packages that was never fetched, or long ago, does not have the current compiler yet.
+look() {
+  package=$(candidate rustc-web)
+  release=${package%%[+~-]*} # 1.96.0
+  minor=${release#1.}
+  minor=${minor%%.*}
+}
+look
+if [ "${minor:-0}" -lt $MIN_RUST_MINOR ]; then
+  quietly "$log" "$retry" as_root apt-get update
+  look
+fi
 [ "${minor:-0}" -ge $MIN_RUST_MINOR ] ||
   die "Debian offers rustc-web ${package:-not at all}; 1.$MIN_RUST_MINOR is needed" "add the security suite to apt's sources, or use rustup"
 
