@@ -9,6 +9,8 @@ use base64::Engine as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::odoo::Way;
+
 /// API keys for your Odoo: a gateway with one `POST /call`, and a dashboard.
 #[derive(Debug, Parser)]
 #[command(name = "odoo-bridge", version, about, long_about = None)]
@@ -185,8 +187,12 @@ pub struct OdooSettings {
     pub db: String,
     /// The login.
     pub username: String,
-    /// API key or password.
-    pub secret: SecretString,
+    /// That user's password, for a web session or JSON-RPC.
+    pub password: Option<SecretString>,
+    /// That user's API key, for JSON-2 or JSON-RPC.
+    pub api_key: Option<SecretString>,
+    /// The one way in to take; `None`: the cheapest that works.
+    pub way: Option<Way>,
 }
 
 impl Settings {
@@ -195,14 +201,21 @@ impl Settings {
     /// # Errors
     /// When only a part of the settings is there, or a value can't be honored.
     pub fn odoo(&self) -> Result<Option<OdooSettings>, ConfigError> {
-        if !matches!(self.odoo_transport, Transport::Auto | Transport::Jsonrpc) {
-            return Err(ConfigError(
-                "ODOO_TRANSPORT: this version speaks JSON-RPC only. Set it to auto or jsonrpc.".into(),
-            ));
-        }
-        let secret = self.odoo_api_key.clone().or_else(|| self.odoo_password.clone());
+        let filled = |secret: &Option<SecretString>| secret.clone().filter(|secret| !secret.expose_secret().is_empty());
+        let (api_key, password) = (filled(&self.odoo_api_key), filled(&self.odoo_password));
+        let way = match self.odoo_transport {
+            Transport::Auto => None,
+            Transport::Json2 => Some(Way::Json2),
+            Transport::Jsonrpc => Some(Way::JsonRpc),
+            Transport::Web => Some(Way::Web),
+            Transport::Xmlrpc => {
+                return Err(ConfigError(
+                    "ODOO_TRANSPORT: this version does not speak XML-RPC. Set it to auto, web, jsonrpc or json2.".into(),
+                ));
+            }
+        };
         let Some(url) = self.odoo_url.clone() else {
-            if self.odoo_db.is_some() || self.odoo_username.is_some() || secret.is_some() {
+            if self.odoo_db.is_some() || self.odoo_username.is_some() || api_key.is_some() || password.is_some() {
                 return Err(ConfigError(
                     "ODOO_URL is missing, but other ODOO_ settings are there. Set ODOO_URL, or unset all of them for the demo Odoo.".into(),
                 ));
@@ -210,6 +223,18 @@ impl Settings {
             return Ok(None);
         };
         let missing = |name: &str| ConfigError(format!("{name} is missing: ODOO_URL is set, so the bridge needs it."));
+        let (need_key, need_password) = match way {
+            Some(Way::Json2) => (api_key.is_none(), false),
+            Some(Way::Web) => (false, password.is_none()),
+            Some(Way::JsonRpc) | None => (api_key.is_none() && password.is_none(), false),
+        };
+        if need_key || need_password {
+            return Err(match way {
+                Some(Way::Json2) => missing("ODOO_API_KEY"),
+                Some(Way::Web) => missing("ODOO_PASSWORD"),
+                Some(Way::JsonRpc) | None => missing("ODOO_API_KEY (or ODOO_PASSWORD)"),
+            });
+        }
         Ok(Some(OdooSettings {
             url,
             db: self
@@ -222,9 +247,9 @@ impl Settings {
                 .clone()
                 .filter(|name| !name.is_empty())
                 .ok_or_else(|| missing("ODOO_USERNAME"))?,
-            secret: secret
-                .filter(|secret| !secret.expose_secret().is_empty())
-                .ok_or_else(|| missing("ODOO_API_KEY (or ODOO_PASSWORD)"))?,
+            password,
+            api_key,
+            way,
         }))
     }
 

@@ -1,18 +1,29 @@
-//! One Odoo database and one identity, over HTTP: deadlines on the connection,
-//! the first byte and the whole, a bound on the answer, no redirects.
+//! One Odoo database and one identity: a call in, its result or a classified
+//! error out, by whichever way in works and costs least.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use http::{StatusCode, header};
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::time::timeout_at;
 
-use super::credentials::Credentials;
+use super::answer::{self, Frame};
+use super::choice::Choice;
 use super::error::{OdooError, Raised};
-use super::{jsonrpc, methods};
-use crate::config::{ConfigError, OdooSettings, Settings};
+use super::way::{Report, Way, WayState};
+use super::ways::{Json2, JsonRpc, Web};
+use super::wire::{Limits, Reply, ResultStream, Wire};
+use super::{jsonrpc, methods, wire};
+use crate::config::{ConfigError, OdooSettings};
+
+/// How often the ways in are tried, in the background.
+const PROBE_EVERY: Duration = Duration::from_secs(10 * 60);
+/// The same while one of them does not work.
+const PROBE_AGAIN: Duration = Duration::from_secs(30);
+/// Calls of a probe; the quickest counts.
+const PROBE_CALLS: u32 = 3;
 
 /// One call, as `execute_kw` takes it.
 #[derive(Clone, Copy, Debug)]
@@ -27,84 +38,88 @@ pub struct Call<'a> {
     pub kwargs: &'a RawValue,
 }
 
+/// A result's bytes, as Odoo sent them.
+pub enum Data {
+    /// All of them, checked to be one JSON value.
+    Whole(Bytes),
+    /// As they come: what is too large to be kept.
+    Stream(Box<ResultStream>),
+}
+
 /// What Odoo said.
-#[derive(Clone, Debug)]
 pub struct Answer {
-    /// The result's own bytes.
-    pub data: Bytes,
-    /// From the request to the last byte of the answer.
+    /// The result.
+    pub data: Data,
+    /// From the request until it was known to be a result.
     pub duration: Duration,
+    /// By which way it came.
+    pub way: Way,
+}
+
+impl Answer {
+    /// All bytes of the result, for those who know that it is small.
+    ///
+    /// # Errors
+    /// Those of the transfer.
+    pub async fn into_bytes(self) -> Result<Bytes, OdooError> {
+        match self.data {
+            Data::Whole(bytes) => Ok(bytes),
+            Data::Stream(mut stream) => {
+                let mut bytes = Vec::new();
+                while let Some(chunk) = stream.next().await? {
+                    bytes.extend_from_slice(&chunk);
+                }
+                Ok(bytes.into())
+            }
+        }
+    }
 }
 
 /// What `version` answers.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Version {
     /// Such as `19.0`.
+    #[serde(alias = "version")]
     pub server_version: String,
-}
-
-/// How long and how much is waited for.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// For a connection.
-    pub connect: Duration,
-    /// Until the head of the answer.
-    pub first_byte: Duration,
-    /// For the whole call.
-    pub overall: Duration,
-    /// The largest answer, in bytes.
-    pub max_answer_bytes: u64,
-}
-
-impl From<&Settings> for Limits {
-    fn from(settings: &Settings) -> Self {
-        Self {
-            connect: Duration::from_secs(settings.odoo_connect_timeout_secs),
-            first_byte: Duration::from_secs(settings.odoo_first_byte_timeout_secs),
-            overall: Duration::from_secs(settings.odoo_timeout_secs),
-            max_answer_bytes: settings.odoo_max_answer_bytes,
-        }
-    }
 }
 
 /// One Odoo database and one identity.
 pub struct Odoo {
     settings: OdooSettings,
-    limits: Limits,
-    endpoint: reqwest::Url,
-    client: reqwest::Client,
-    /// Keeps no connection: each request opens its own. Made ahead, because
-    /// reading the certificates takes longer than asking Odoo.
-    fresh_client: reqwest::Client,
-    credentials: Credentials,
+    wire: Wire,
+    choice: Choice,
+    web: Option<Web>,
+    json_rpc: Option<JsonRpc>,
+    json2: Option<Json2>,
+    version_over_rpc: reqwest::Url,
+    version_over_json: reqwest::Url,
+    rpc_is_closed: AtomicBool,
 }
 
 impl Odoo {
-    /// Prepares the way; opens no connection.
+    /// Prepares the ways; opens no connection.
     ///
     /// # Errors
     /// When the address can't be used.
     pub fn new(settings: OdooSettings, limits: Limits) -> Result<Self, ConfigError> {
-        let endpoint = format!("{}{}", settings.url, jsonrpc::PATH)
-            .parse()
-            .map_err(|error| ConfigError(format!("ODOO_URL: {error}")))?;
-        let client = client_builder(limits)
-            // Odoo's own server closes after each answer; a proxy in front of
-            // it keeps alive, and there a spare connection blocks no worker.
-            .pool_idle_timeout(Duration::from_secs(20))
-            .build()
-            .map_err(|error| ConfigError(format!("the way to Odoo can't be prepared: {error}")))?;
-        let fresh_client = client_builder(limits)
-            .pool_max_idle_per_host(0)
-            .build()
-            .map_err(|error| ConfigError(format!("the way to Odoo can't be prepared: {error}")))?;
+        let wire = Wire::new(limits)?;
+        let (web, json_rpc, json2) = (Web::new(&settings)?, JsonRpc::new(&settings)?, Json2::new(&settings)?);
+        let missing = |way: Way| match way {
+            Way::Web if web.is_none() => Some("It needs ODOO_PASSWORD; an API key does not open a session."),
+            Way::Json2 if json2.is_none() => Some("It needs ODOO_API_KEY; a password does not work there."),
+            Way::Web | Way::JsonRpc | Way::Json2 => None,
+        };
+        let choice = Choice::new(settings.way, missing);
         Ok(Self {
+            version_over_rpc: wire::address(&settings.url, jsonrpc::PATH)?,
+            version_over_json: wire::address(&settings.url, "/json/version")?,
+            rpc_is_closed: AtomicBool::new(false),
             settings,
-            limits,
-            endpoint,
-            client,
-            fresh_client,
-            credentials: Credentials::new(),
+            wire,
+            choice,
+            web,
+            json_rpc,
+            json2,
         })
     }
 
@@ -114,46 +129,242 @@ impl Odoo {
         format!("{} {}", self.settings.url, self.settings.db)
     }
 
+    /// How the bridge gets in at this moment.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let (ways, picked_because) = self.choice.report();
+        let credentials = [
+            self.web.as_ref().map(|web| &web.credential),
+            self.json_rpc.as_ref().map(|json_rpc| &json_rpc.credential),
+            self.json2.as_ref().map(|json2| &json2.credential),
+        ];
+        let mut refused: Vec<_> = credentials
+            .into_iter()
+            .flatten()
+            .filter_map(|credential| credential.report())
+            .collect();
+        refused.dedup_by_key(|refused| refused.setting);
+        let (requests, connections_opened) = self.wire.counts();
+        Report {
+            url: self.settings.url.clone(),
+            db: self.settings.db.clone(),
+            username: self.settings.username.clone(),
+            fixed: self.settings.way.is_some(),
+            all_refused: !ways.is_empty()
+                && ways
+                    .iter()
+                    .all(|way| matches!(way.state, WayState::Refused | WayState::NotConfigured)),
+            ways,
+            refused,
+            picked_because,
+            requests,
+            connections_opened,
+        }
+    }
+
     /// Asks for the version over a connection of its own: the cheapest question
     /// there is, and it needs no login.
     ///
     /// # Errors
     /// `Unreachable`, `Timeout`, `Raised`.
     pub async fn version(&self) -> Result<Version, OdooError> {
-        let body = self.post(&self.fresh_client, jsonrpc::version(), false).await?;
-        let result = jsonrpc::result_of(&body, "")?;
+        let over_rpc = self.wire.post_fresh(self.version_over_rpc.clone());
+        let result = if self.rpc_is_closed.load(Ordering::Relaxed) {
+            Err(OdooError::unreachable("JSON-RPC is switched off."))
+        } else {
+            let request = with_json(over_rpc, jsonrpc::version());
+            self.json_rpc_result(request, "").await
+        };
+        let result = match result {
+            // Odoo 22 has no JSON-RPC any more, and a proxy may close it before.
+            Err(OdooError::WayClosed { .. } | OdooError::Unreachable { cause: None, .. }) => {
+                let reply = self.wire.send(self.wire.get_fresh(self.version_over_json.clone()), false).await?;
+                if reply.status != http::StatusCode::OK {
+                    return Err(not_ok(reply.status, &reply.whole().await?, false));
+                }
+                self.rpc_is_closed.store(true, Ordering::Relaxed);
+                reply.whole().await?
+            }
+            other => other?,
+        };
         serde_json::from_slice(&result).map_err(|error| OdooError::Unreachable {
             message: "What answered at Odoo's address does not tell Odoo's version.".into(),
             cause: Some(error.into()),
         })
     }
 
-    /// Logs in anew and returns the user's id. Costs Odoo about 0.3 s of CPU:
-    /// for checks and speed tests, never for a call.
+    /// Logs in anew, by the way that calls take, and returns the user's id. Costs
+    /// Odoo about 0.3 s of CPU: for checks and speed tests, never for a call.
     ///
     /// # Errors
     /// `AuthFailed` (also while an earlier refusal is remembered), `Unreachable`,
     /// `Timeout`, `Raised`.
     pub async fn authenticate(&self) -> Result<i64, OdooError> {
-        self.credentials.renew(|| self.log_in()).await
+        let mut last = None;
+        for way in self.choice.order() {
+            let result = match way {
+                Way::Web => match &self.web {
+                    Some(web) => web.log_in_anew(self).await,
+                    None => continue,
+                },
+                Way::JsonRpc => match &self.json_rpc {
+                    Some(json_rpc) => json_rpc.log_in_anew(self).await,
+                    None => continue,
+                },
+                Way::Json2 => match &self.json2 {
+                    Some(json2) => json2.user_id(self).await,
+                    None => continue,
+                },
+            };
+            match self.learned(way, result) {
+                Ok(uid) => return Ok(uid),
+                Err(error) if error.is_of_the_way() => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or_else(no_way))
     }
 
-    /// Does one call.
+    /// Does one call. If the way it takes turns out to be closed or refused, the
+    /// call did not run, and takes the next one.
     ///
     /// # Errors
     /// All of [`OdooError`].
     pub async fn execute(&self, call: Call<'_>) -> Result<Answer, OdooError> {
-        let uid = self.credentials.uid(|| self.log_in()).await?;
+        let mut last = None;
+        for way in self.choice.order() {
+            match self.learned(way, self.execute_by(way, call).await) {
+                Ok(answer) => return Ok(answer),
+                // The refusal says more to the caller than a way that is closed.
+                Err(error) if error.is_of_the_way() => match last {
+                    Some(OdooError::AuthFailed { .. }) => {}
+                    _ => last = Some(error),
+                },
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or_else(no_way))
+    }
+
+    async fn execute_by(&self, way: Way, call: Call<'_>) -> Result<Answer, OdooError> {
         let started = Instant::now();
+        let data = match (way, &self.web, &self.json_rpc, &self.json2) {
+            (Way::Web, Some(web), _, _) => web.execute(self, call).await?,
+            (Way::JsonRpc, _, Some(json_rpc), _) => json_rpc.execute(self, call).await?,
+            (Way::Json2, _, _, Some(json2)) => json2.execute(self, call).await?,
+            _ => return Err(no_way()),
+        };
+        Ok(Answer {
+            data,
+            duration: started.elapsed(),
+            way,
+        })
+    }
+
+    /// Remembers what a try of a way says of it.
+    fn learned<T>(&self, way: Way, result: Result<T, OdooError>) -> Result<T, OdooError> {
+        match &result {
+            Ok(_) | Err(OdooError::Raised { .. }) => self.choice.works(way),
+            Err(OdooError::AuthFailed { .. }) => self.choice.unusable(
+                way,
+                WayState::Refused,
+                "Odoo refuses the credentials of this way.".into(),
+            ),
+            Err(error @ (OdooError::WayClosed { .. } | OdooError::SessionExpired)) => {
+                self.choice.unusable(way, WayState::Closed, error.to_string());
+            }
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// Tries the ways in, now and then, until it is cancelled. Nothing waits for it.
+    pub async fn run_probes(self: Arc<Self>) {
+        loop {
+            self.probe().await;
+            let all_work = Way::ALL
+                .iter()
+                .all(|way| matches!(self.choice.state(*way), WayState::Works | WayState::NotConfigured));
+            tokio::time::sleep(if all_work { PROBE_EVERY } else { PROBE_AGAIN }).await;
+        }
+    }
+
+    /// Tries every way that the settings allow, and measures what a call costs.
+    pub async fn probe(&self) {
+        let before = self.choice.picked();
+        for way in self.choice.configured() {
+            let mut quickest: Option<Duration> = None;
+            // The first one pays for the login and is not measured.
+            for index in 0..=PROBE_CALLS {
+                let call = Call {
+                    model: "res.users",
+                    method: "context_get",
+                    args: no_args(),
+                    kwargs: no_kwargs(),
+                };
+                match self.learned(way, self.execute_by(way, call).await) {
+                    Ok(answer) if index > 0 => {
+                        quickest = Some(quickest.map_or(answer.duration, |quickest| quickest.min(answer.duration)));
+                    }
+                    Ok(_) => {}
+                    Err(_) => break,
+                }
+            }
+            if let Some(quickest) = quickest {
+                self.choice.measured(way, quickest.as_secs_f64() * 1_000.0);
+            }
+        }
+        let picked = self.choice.picked();
+        if picked != before || before.is_none() {
+            tracing::info!(
+                odoo.way = picked.map(Way::as_str),
+                reason = self.choice.report().1,
+                "calls take another way into Odoo"
+            );
+        }
+    }
+
+    pub(super) const fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    pub(super) const fn settings(&self) -> &OdooSettings {
+        &self.settings
+    }
+
+    /// Sends a JSON-RPC request that only reads, and takes its small result.
+    pub(super) async fn json_rpc_result(
+        &self,
+        request: reqwest::RequestBuilder,
+        model: &str,
+    ) -> Result<Bytes, OdooError> {
+        let reply = self.wire.send(request, false).await?;
+        let status = reply.status;
+        let body = reply.whole().await?;
+        if status != http::StatusCode::OK {
+            return Err(not_ok(status, &body, false));
+        }
+        jsonrpc::result_of(&body, model)
+    }
+
+    /// The result of a call over JSON-RPC's frame: whole if it is small or no
+    /// result, streamed if its beginning shows one.
+    pub(super) async fn json_rpc_data(reply: Reply, call: &Call<'_>) -> Result<Data, OdooError> {
         let may_write = !methods::only_reads(call.method);
-        let request = jsonrpc::execute_kw(&self.settings.db, uid, &self.settings.secret, &call);
-        let body = self.post(&self.client, request, may_write).await?;
+        let status = reply.status;
+        let (window, is_whole) = reply.window();
+        if status == http::StatusCode::OK
+            && !is_whole
+            && let Some(begin) = answer::result_begins(window)
+        {
+            return Ok(Data::Stream(Box::new(reply.stream(begin, Frame::Rpc))));
+        }
+        let body = reply.whole().await?;
+        if status != http::StatusCode::OK {
+            return Err(not_ok(status, &body, may_write));
+        }
         match jsonrpc::result_of(&body, call.model) {
-            Ok(data) => Ok(Answer {
-                data,
-                duration: started.elapsed(),
-            }),
-            Err(OdooError::AuthFailed { .. }) => Err(self.credentials.refuse()),
+            Ok(data) => Ok(Data::Whole(data)),
             // The call may have run; only its answer is broken.
             Err(OdooError::Unreachable {
                 cause: cause @ Some(_), ..
@@ -161,125 +372,34 @@ impl Odoo {
             Err(error) => Err(error),
         }
     }
-
-    /// `Some(uid)`, or `None` if Odoo refuses.
-    async fn log_in(&self) -> Result<Option<i64>, OdooError> {
-        let request = jsonrpc::authenticate(&self.settings.db, &self.settings.username, &self.settings.secret);
-        let body = self.post(&self.client, request, false).await?;
-        let result = match jsonrpc::result_of(&body, "") {
-            Err(OdooError::AuthFailed { .. }) => return Ok(None),
-            other => other?,
-        };
-        match serde_json::from_slice(&result) {
-            Ok(serde_json::Value::Bool(false)) => Ok(None),
-            Ok(serde_json::Value::Number(uid)) if uid.as_i64().is_some() => Ok(uid.as_i64()),
-            _ => Err(OdooError::unreachable(
-                "What answered at Odoo's address does not log in as Odoo does.",
-            )),
-        }
-    }
-
-    /// Sends one request and reads the whole answer.
-    async fn post(&self, client: &reqwest::Client, body: Vec<u8>, may_write: bool) -> Result<Bytes, OdooError> {
-        let started = tokio::time::Instant::now();
-        let deadline = started + self.limits.overall;
-        let late = || {
-            if may_write {
-                OdooError::OutcomeUnknown { cause: None }
-            } else {
-                OdooError::Timeout {
-                    waited: started.elapsed(),
-                }
-            }
-        };
-        let request = client
-            .post(self.endpoint.clone())
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body);
-        let response = timeout_at((started + self.limits.first_byte).min(deadline), request.send())
-            .await
-            .map_err(|_| late())?
-            .map_err(|error| classify(error, may_write))?;
-        let status = response.status();
-        let body = timeout_at(deadline, self.read(response, may_write))
-            .await
-            .map_err(|_| late())??;
-        if status == StatusCode::OK {
-            Ok(body)
-        } else {
-            Err(not_ok(status, &body, may_write))
-        }
-    }
-
-    /// Reads the body, up to the limit.
-    async fn read(&self, mut response: reqwest::Response, may_write: bool) -> Result<Bytes, OdooError> {
-        let limit = self.limits.max_answer_bytes;
-        let too_large = || {
-            let error = OdooError::AnswerTooLarge { limit };
-            if may_write {
-                OdooError::OutcomeUnknown {
-                    cause: Some(error.into()),
-                }
-            } else {
-                error
-            }
-        };
-        let announced = response.content_length().unwrap_or(0);
-        if announced > limit {
-            return Err(too_large());
-        }
-        // At most a mebibyte on trust: the rest grows with what really comes.
-        let mut body = BytesMut::with_capacity(usize::try_from(announced.min(1 << 20)).unwrap_or(0));
-        while let Some(chunk) = response.chunk().await.map_err(|error| classify(error, may_write))? {
-            if body.len() as u64 + chunk.len() as u64 > limit {
-                return Err(too_large());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body.freeze())
-    }
 }
 
-fn client_builder(limits: Limits) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .connect_timeout(limits.connect)
-        // A redirect would carry the credentials to an address nobody set.
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .tcp_nodelay(true)
+/// `[]`
+pub(super) fn no_args() -> &'static RawValue {
+    serde_json::from_str("[]").expect("an empty list")
 }
 
-/// A failure below HTTP.
-fn classify(error: reqwest::Error, may_write: bool) -> OdooError {
-    // The address may be in it and is none of the client's business.
-    let error = error.without_url();
-    if error.is_connect() || error.is_builder() {
-        let message = if error.is_timeout() {
-            "Odoo can't be reached: no connection in time."
-        } else {
-            "Odoo can't be reached: no connection (address, DNS or TLS)."
-        };
-        return OdooError::Unreachable {
-            message: message.into(),
-            cause: Some(error.into()),
-        };
-    }
-    if may_write {
-        return OdooError::OutcomeUnknown {
-            cause: Some(error.into()),
-        };
-    }
-    OdooError::Unreachable {
-        message: "The connection to Odoo broke before its answer was whole.".into(),
-        cause: Some(error.into()),
-    }
+/// `{}`
+pub(super) fn no_kwargs() -> &'static RawValue {
+    serde_json::from_str("{}").expect("an empty object")
 }
 
-/// An answer that is not 200: Odoo's JSON-RPC never gives one to a well-formed
-/// call, so something before it, or something else, answered.
-fn not_ok(status: StatusCode, body: &[u8], may_write: bool) -> OdooError {
+/// A request with a JSON body.
+pub(super) fn with_json(request: reqwest::RequestBuilder, body: Vec<u8>) -> reqwest::RequestBuilder {
+    request
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(body)
+}
+
+fn no_way() -> OdooError {
+    OdooError::unreachable("The bridge's settings hold no credentials for any way into Odoo.")
+}
+
+/// An answer that is not 200 and no error of Odoo's own: something before it, or
+/// something else, answered.
+pub(super) fn not_ok(status: http::StatusCode, body: &[u8], may_write: bool) -> OdooError {
     let code = status.as_u16();
-    if status == StatusCode::BAD_REQUEST && body.windows(12).any(|window| window == b"Invalid JSON") {
+    if code == 400 && body.windows(12).any(|window| window == b"Invalid JSON") {
         return OdooError::Raised {
             kind: Raised::Rejected,
             name: "werkzeug.exceptions.BadRequest".into(),
@@ -294,6 +414,10 @@ fn not_ok(status: StatusCode, body: &[u8], may_write: bool) -> OdooError {
         300..=399 => OdooError::unreachable(format!(
             "Odoo's address redirects elsewhere (HTTP {code}), and redirects are not followed. The operator has to set the final address."
         )),
+        // Switched off in Odoo, or closed by a proxy: the call did not run.
+        403 | 404 | 405 | 410 => OdooError::WayClosed {
+            message: format!("What answered at Odoo's address refused the request (HTTP {code})."),
+        },
         400..=499 => OdooError::unreachable(format!(
             "What answered at Odoo's address refused the request (HTTP {code})."
         )),

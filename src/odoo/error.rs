@@ -48,6 +48,22 @@ pub enum OdooError {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// JSON-2 takes named arguments only, and these have no names. Not sent.
+    #[error("{message}")]
+    Unmapped {
+        /// For people: which argument, and what to do.
+        message: String,
+    },
+    /// The bridge's session at Odoo is over: the call did not run.
+    #[error("the session at Odoo is over")]
+    SessionExpired,
+    /// This way into Odoo is switched off, or not for this user: the call did
+    /// not run.
+    #[error("{message}")]
+    WayClosed {
+        /// For people: what was seen.
+        message: String,
+    },
     /// Odoo answered with an exception.
     #[error("Odoo raised {name}")]
     Raised {
@@ -74,6 +90,15 @@ pub enum Raised {
 }
 
 impl OdooError {
+    /// Whether it says something of the way in and not of the call, which did
+    /// not run.
+    pub(crate) const fn is_of_the_way(&self) -> bool {
+        matches!(
+            self,
+            Self::AuthFailed { .. } | Self::WayClosed { .. } | Self::SessionExpired | Self::Unmapped { .. }
+        )
+    }
+
     /// An answer or connection that is no Odoo's.
     pub(crate) fn unreachable(message: impl Into<String>) -> Self {
         Self::Unreachable {
@@ -91,6 +116,9 @@ impl OdooError {
                 retry_in: Duration::ZERO,
             };
         }
+        if name == "odoo.http.SessionExpiredException" {
+            return Self::SessionExpired;
+        }
         if name == "psycopg2.OperationalError" || name == "psycopg2.InterfaceError" {
             // Odoo's database is down, or the configured one does not exist.
             return Self::unreachable("Odoo can't reach its database, or the configured database does not exist.");
@@ -99,6 +127,8 @@ impl OdooError {
             "odoo.exceptions.AccessError" => Raised::AccessDenied,
             "odoo.exceptions.MissingError" => Raised::NotFound,
             "odoo.exceptions.UserError" if message == format!("Object {model} doesn't exist") => Raised::NotFound,
+            // The web client's way and JSON-2 say it like this.
+            "werkzeug.exceptions.NotFound" => Raised::NotFound,
             "builtins.AttributeError"
                 if message.starts_with("The method '") && message.ends_with("' does not exist") =>
             {
@@ -116,6 +146,9 @@ impl OdooError {
         };
         let message = if name.starts_with("psycopg2.") {
             String::new()
+        } else if kind == Raised::NotFound && !message.contains("method '") && name != "odoo.exceptions.MissingError" {
+            // Each way in has words of its own for it.
+            format!("Object {model} doesn't exist")
         } else {
             presentable(message)
         };
@@ -180,6 +213,11 @@ impl From<OdooError> for AppError {
                     None => error,
                 }
             }
+            OdooError::Unmapped { message } => Self::invalid(message),
+            OdooError::SessionExpired => {
+                Self::new(ErrorCode::OdooUnreachable, "Odoo ended the bridge's session again and again.")
+            }
+            OdooError::WayClosed { message } => Self::new(ErrorCode::OdooUnreachable, message),
             OdooError::AnswerTooLarge { limit } => Self::new(
                 ErrorCode::OdooError,
                 format!("Odoo's answer is larger than this bridge passes on ({limit} bytes). Ask for fewer records or fields."),

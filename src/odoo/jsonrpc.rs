@@ -1,4 +1,5 @@
-//! The wire shapes of Odoo's `/jsonrpc` (Odoo 8 to 21), as measured on Odoo 19.
+//! The wire shapes of Odoo's `/jsonrpc` (Odoo 8 to 21) and of its web client
+//! (`/web/…`), which is JSON-RPC as well; as measured on Odoo 19.
 //!
 //! Errors come with HTTP 200 and an `error` object; a method that returns
 //! nothing answers neither `result` nor `error`.
@@ -14,12 +15,17 @@ use super::error::OdooError;
 /// Path below Odoo's address.
 pub(super) const PATH: &str = "/jsonrpc";
 
+/// Path of a web client's login.
+pub(super) const WEB_LOGIN_PATH: &str = "/web/session/authenticate";
+/// Path of a web client's calls.
+pub(super) const WEB_CALL_PATH: &str = "/web/dataset/call_kw";
+
 #[derive(Serialize)]
-struct Request<'a, A> {
+struct Request<P> {
     jsonrpc: &'static str,
     method: &'static str,
     id: u8,
-    params: Params<'a, A>,
+    params: P,
 }
 
 #[derive(Serialize)]
@@ -29,14 +35,52 @@ struct Params<'a, A> {
     args: A,
 }
 
-fn request<A: Serialize>(service: &str, method: &str, args: A) -> Vec<u8> {
+fn envelope(params: impl Serialize) -> Vec<u8> {
     let request = Request {
         jsonrpc: "2.0",
         method: "call",
         id: 1,
-        params: Params { service, method, args },
+        params,
     };
     serde_json::to_vec(&request).expect("strings, numbers and checked JSON always serialize")
+}
+
+fn request<A: Serialize>(service: &str, method: &str, args: A) -> Vec<u8> {
+    envelope(Params { service, method, args })
+}
+
+#[derive(Serialize)]
+struct WebLogin<'a> {
+    db: &'a str,
+    login: &'a str,
+    password: &'a str,
+}
+
+/// The body of a web client's login.
+pub(super) fn web_login(db: &str, login: &str, password: &SecretString) -> Vec<u8> {
+    envelope(WebLogin {
+        db,
+        login,
+        password: password.expose_secret(),
+    })
+}
+
+#[derive(Serialize)]
+struct WebCall<'a> {
+    model: &'a str,
+    method: &'a str,
+    args: &'a RawValue,
+    kwargs: &'a RawValue,
+}
+
+/// The body of a web client's call. The arguments go in as they came.
+pub(super) fn web_call(call: &Call<'_>) -> Vec<u8> {
+    envelope(WebCall {
+        model: call.model,
+        method: call.method,
+        args: call.args,
+        kwargs: call.kwargs,
+    })
 }
 
 /// The body of `common.version`.

@@ -1,15 +1,25 @@
 //! The way to Odoo: bytes in, bytes or a classified error out. Knows no keys and
 //! no users of the bridge.
 //!
-//! One [`Odoo`] is one database and one identity. It speaks JSON-RPC, logs in
-//! once and remembers the user's id, and remembers as well when its credentials
-//! are refused: each check of a password costs Odoo about 0.3 s of CPU.
+//! One [`Odoo`] is one database and one identity. It has up to three [`Way`]s in
+//! (web session, JSON-RPC, JSON-2), takes the cheapest that works, logs in once
+//! for all who wait, and remembers when its credentials are refused: each check
+//! of a password costs Odoo about 0.3 s of CPU.
 
+pub mod answer;
+mod choice;
 mod client;
 mod credentials;
 pub mod error;
+mod json2;
 mod jsonrpc;
 pub mod methods;
+mod signatures;
+mod way;
+mod ways;
+mod wire;
 
-pub use client::{Answer, Call, Limits, Odoo, Version};
+pub use client::{Answer, Call, Data, Odoo, Version};
 pub use error::OdooError;
+pub use way::{RefusedCredential, Report, Way, WayReport, WayState};
+pub use wire::{Limits, ResultStream};

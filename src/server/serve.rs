@@ -174,7 +174,9 @@ async fn start_demo(stop: &watch::Sender<bool>) -> Result<(OdooSettings, DemoOdo
         url,
         db: demo_odoo::DB.into(),
         username: demo_odoo::USERNAME.into(),
-        secret: SecretString::from(demo_odoo::PASSWORD),
+        password: Some(SecretString::from(demo_odoo::PASSWORD)),
+        api_key: None,
+        way: settings.way()?,
     };
     Ok((settings, demo))
 }

@@ -1,0 +1,193 @@
+//! JSON-2: the API key with each call, and a name for each argument. Names come
+//! from a table, or from what Odoo tells of the model, asked once and kept while
+//! its ETag holds.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, StatusCode, header};
+use quick_cache::sync::Cache;
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+
+use super::super::answer::Frame;
+use super::super::client::{Call, Data, Odoo, no_args, no_kwargs, not_ok, with_json};
+use super::super::credentials::Credential;
+use super::super::error::OdooError;
+use super::super::json2::{self, Named};
+use super::super::methods;
+use super::super::signatures::{self, Documentation, Signature};
+use crate::config::{ConfigError, OdooSettings};
+
+/// How many models' parameters are kept.
+const MODELS_KEPT: usize = 256;
+/// After this, Odoo is asked whether they changed.
+const TRUSTED_FOR: Duration = Duration::from_secs(10 * 60);
+
+/// What Odoo told of a model; `None`: it does not tell.
+struct Told {
+    documentation: Option<Documentation>,
+    etag: Option<HeaderValue>,
+    asked_at: Mutex<Instant>,
+}
+
+/// See the module.
+pub(in crate::odoo) struct Json2 {
+    pub(in crate::odoo) credential: Arc<Credential>,
+    authorization: HeaderValue,
+    db: HeaderValue,
+    url: String,
+    told: Cache<String, Arc<Told>>,
+}
+
+impl Json2 {
+    /// `None` without an API key.
+    pub(in crate::odoo) fn new(settings: &OdooSettings) -> Result<Option<Self>, ConfigError> {
+        let Some(key) = settings.api_key.clone() else {
+            return Ok(None);
+        };
+        let mut authorization = HeaderValue::from_str(&format!("bearer {}", key.expose_secret()))
+            .map_err(|_| ConfigError("ODOO_API_KEY holds characters that no key has.".into()))?;
+        authorization.set_sensitive(true);
+        let db = HeaderValue::from_str(&settings.db)
+            .map_err(|_| ConfigError("ODOO_DB holds characters that no database's name has.".into()))?;
+        Ok(Some(Self {
+            credential: Credential::new("ODOO_API_KEY", key),
+            authorization,
+            db,
+            url: settings.url.clone(),
+            told: Cache::new(MODELS_KEPT),
+        }))
+    }
+
+    /// There is no login: the key is checked with each call.
+    pub(in crate::odoo) async fn user_id(&self, odoo: &Odoo) -> Result<i64, OdooError> {
+        #[derive(Deserialize)]
+        struct Context {
+            uid: i64,
+        }
+        let call = Call {
+            model: "res.users",
+            method: "context_get",
+            args: no_args(),
+            kwargs: no_kwargs(),
+        };
+        let context = match self.execute(odoo, call).await? {
+            Data::Whole(bytes) => serde_json::from_slice::<Context>(&bytes).ok(),
+            Data::Stream(_) => None,
+        };
+        context
+            .map(|context| context.uid)
+            .ok_or_else(|| OdooError::unreachable("What answered at Odoo's address is not Odoo's JSON-2."))
+    }
+
+    pub(in crate::odoo) async fn execute(&self, odoo: &Odoo, call: Call<'_>) -> Result<Data, OdooError> {
+        if let Some(refused) = self.credential.refused() {
+            return Err(refused);
+        }
+        let signature = if json2::has_positional(&call) {
+            self.signature(odoo, &call).await?
+        } else {
+            None
+        };
+        let Named { body, only_one } = json2::name_arguments(&call, signature.as_ref())?;
+        let may_write = !methods::only_reads(call.method);
+        let url = self.address(&format!("/json/2/{}/{}", call.model, call.method))?;
+        let request = with_json(odoo.wire().post(url), body)
+            .header(header::AUTHORIZATION, self.authorization.clone())
+            .header("x-odoo-database", self.db.clone());
+        let reply = odoo.wire().send(request, may_write).await?;
+        if reply.status != StatusCode::OK {
+            let status = reply.status;
+            let body = reply.whole().await?;
+            return Err(self.error(status, &body, call.model, may_write));
+        }
+        self.accepted();
+        if !reply.window().1 && !only_one {
+            return Ok(Data::Stream(Box::new(reply.stream(0, Frame::Bare))));
+        }
+        let body = reply.whole().await?;
+        let checked = serde_json::from_slice::<&serde_json::value::RawValue>(&body);
+        match checked {
+            Ok(_) if only_one => json2::only_of(&body).map(Data::Whole),
+            Ok(result) => Ok(Data::Whole(body.slice_ref(result.get().as_bytes()))),
+            Err(error) if may_write => Err(OdooError::OutcomeUnknown {
+                cause: Some(error.into()),
+            }),
+            Err(error) => Err(OdooError::Unreachable {
+                message: "What answered at Odoo's address is not Odoo's JSON-2.".into(),
+                cause: Some(error.into()),
+            }),
+        }
+    }
+
+    fn address(&self, path: &str) -> Result<reqwest::Url, OdooError> {
+        format!("{}{path}", self.url)
+            .parse()
+            .map_err(|_| OdooError::unreachable("Odoo's address can't be used."))
+    }
+
+    /// Takes a lock only when something is to be changed.
+    fn accepted(&self) {
+        if self.credential.report().is_some() || !self.credential.is_confirmed() {
+            self.credential.accept();
+        }
+    }
+
+    fn error(&self, status: StatusCode, body: &[u8], model: &str, may_write: bool) -> OdooError {
+        match json2::error_of(status, body, model) {
+            Some(OdooError::AuthFailed { .. }) => self.credential.refuse(),
+            Some(error) => error,
+            None => not_ok(status, body, may_write),
+        }
+    }
+
+    /// How a method is called; `None` if nobody tells.
+    async fn signature(&self, odoo: &Odoo, call: &Call<'_>) -> Result<Option<Signature>, OdooError> {
+        let known = signatures::known(call.method);
+        if let Some((signature, false)) = known {
+            return Ok(Some(signature));
+        }
+        let told = self.told_of(odoo, call.model).await?;
+        let own = told.documentation.as_ref().and_then(|documentation| documentation.signature(call.method));
+        Ok(own.or_else(|| known.map(|(signature, _)| signature)))
+    }
+
+    async fn told_of(&self, odoo: &Odoo, model: &str) -> Result<Arc<Told>, OdooError> {
+        let kept = self.told.get(model);
+        if let Some(told) = &kept {
+            let mut asked_at = told.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
+            if asked_at.elapsed() < TRUSTED_FOR {
+                return Ok(Arc::clone(told));
+            }
+            // This caller asks; the others go on with what is kept.
+            *asked_at = Instant::now();
+        }
+        let url = self.address(&format!("/doc-bearer/{model}.json"))?;
+        let mut request = odoo
+            .wire()
+            .get(url)
+            .header(header::AUTHORIZATION, self.authorization.clone())
+            .header("x-odoo-database", self.db.clone());
+        if let Some(etag) = kept.as_ref().and_then(|told| told.etag.clone()) {
+            request = request.header(header::IF_NONE_MATCH, etag);
+        }
+        let reply = odoo.wire().send(request, false).await?;
+        if reply.status == StatusCode::NOT_MODIFIED
+            && let Some(told) = kept
+        {
+            return Ok(told);
+        }
+        let (status, etag) = (reply.status, reply.headers.get(header::ETAG).cloned());
+        let body = reply.whole().await?;
+        // Absent, forbidden or odd: the table and named arguments still work.
+        let documentation = (status == StatusCode::OK).then(|| Documentation::parse(&body)).flatten();
+        let told = Arc::new(Told {
+            documentation,
+            etag,
+            asked_at: Mutex::new(Instant::now()),
+        });
+        self.told.insert(model.to_owned(), Arc::clone(&told));
+        Ok(told)
+    }
+}

@@ -1,0 +1,144 @@
+//! A session as the web client has it: one login for all calls, renewed once when
+//! Odoo says that it is over. The cheapest way, because no password is checked
+//! after the login.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, header};
+use serde::Deserialize;
+
+use super::super::client::{Call, Data, Odoo, not_ok, with_json};
+use super::super::credentials::{Credential, Login};
+use super::super::error::OdooError;
+use super::super::{jsonrpc, methods, wire};
+use crate::config::{ConfigError, OdooSettings};
+
+#[derive(Clone, PartialEq)]
+struct Session {
+    /// `session_id=…`, marked so that it is never printed.
+    cookie: HeaderValue,
+    uid: i64,
+}
+
+/// See the module.
+pub(in crate::odoo) struct Web {
+    pub(in crate::odoo) credential: Arc<Credential>,
+    login: Login<Arc<Session>>,
+    login_url: reqwest::Url,
+    call_url: String,
+}
+
+impl Web {
+    /// `None` without a password.
+    pub(in crate::odoo) fn new(settings: &OdooSettings) -> Result<Option<Self>, ConfigError> {
+        let Some(password) = settings.password.clone() else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            credential: Credential::new("ODOO_PASSWORD", password),
+            login: Login::new(),
+            login_url: wire::address(&settings.url, jsonrpc::WEB_LOGIN_PATH)?,
+            call_url: format!("{}{}", settings.url, jsonrpc::WEB_CALL_PATH),
+        }))
+    }
+
+    pub(in crate::odoo) async fn log_in_anew(&self, odoo: &Odoo) -> Result<i64, OdooError> {
+        let session = self.login.renew(&self.credential, None, || self.log_in(odoo)).await?;
+        Ok(session.uid)
+    }
+
+    pub(in crate::odoo) async fn execute(&self, odoo: &Odoo, call: Call<'_>) -> Result<Data, OdooError> {
+        let session = self.login.get(&self.credential, || self.log_in(odoo)).await?;
+        match self.call(odoo, &session, &call).await {
+            // It did not run, so it may be sent again.
+            Err(OdooError::SessionExpired) => {
+                let session = self
+                    .login
+                    .renew(&self.credential, Some(&session), || self.log_in(odoo))
+                    .await?;
+                self.call(odoo, &session, &call).await
+            }
+            result => result,
+        }
+    }
+
+    async fn call(&self, odoo: &Odoo, session: &Arc<Session>, call: &Call<'_>) -> Result<Data, OdooError> {
+        // The model and the method in the path are for Odoo's log.
+        let url = format!("{}/{}.{}", self.call_url, call.model, call.method)
+            .parse()
+            .map_err(|_| OdooError::unreachable("Odoo's address can't be used."))?;
+        let request = with_json(odoo.wire().post(url), jsonrpc::web_call(call))
+            .header(header::COOKIE, session.cookie.clone());
+        let reply = odoo.wire().send(request, !methods::only_reads(call.method)).await?;
+        if let Some(cookie) = session_cookie(&reply.headers)
+            && cookie != session.cookie
+        {
+            // Odoo gives a session a new id every few hours.
+            let rotated = Session {
+                cookie,
+                uid: session.uid,
+            };
+            self.login.replace(session, Arc::new(rotated));
+        }
+        match Odoo::json_rpc_data(reply, call).await {
+            // The session was accepted: it is the method that says no.
+            Err(OdooError::AuthFailed { .. }) => Err(OdooError::raised(
+                "odoo.exceptions.AccessError",
+                "Access Denied",
+                call.model,
+            )),
+            result => result,
+        }
+    }
+
+    /// `None` if Odoo refuses the password.
+    async fn log_in(&self, odoo: &Odoo) -> Result<Option<Arc<Session>>, OdooError> {
+        #[derive(Deserialize)]
+        struct Info {
+            #[serde(default)]
+            uid: Option<i64>,
+        }
+        let settings = odoo.settings();
+        let body = jsonrpc::web_login(&settings.db, &settings.username, &self.credential.secret);
+        let reply = odoo
+            .wire()
+            .send(with_json(odoo.wire().post(self.login_url.clone()), body), false)
+            .await?;
+        let (status, cookie) = (reply.status, session_cookie(&reply.headers));
+        let body = reply.whole().await?;
+        if status != http::StatusCode::OK {
+            return Err(not_ok(status, &body, false));
+        }
+        let result = match jsonrpc::result_of(&body, "") {
+            Err(OdooError::AuthFailed { .. }) => return Ok(None),
+            Err(OdooError::Raised { message, .. }) if message == "Database not found." => {
+                return Err(OdooError::unreachable(
+                    "Odoo can't reach its database, or the configured database does not exist.",
+                ));
+            }
+            other => other?,
+        };
+        let closed = |message: &str| OdooError::WayClosed { message: message.into() };
+        let info: Info =
+            serde_json::from_slice(&result).map_err(|_| closed("What answers at /web does not log in as Odoo does."))?;
+        match (info.uid, cookie) {
+            (Some(uid), Some(cookie)) => Ok(Some(Arc::new(Session { cookie, uid }))),
+            (None, _) => Err(closed(
+                "The user has two-factor authentication, which a session asks a person for. An API key works without it.",
+            )),
+            (Some(_), None) => Err(closed("The login gave no session.")),
+        }
+    }
+}
+
+/// `session_id=…` of an answer that sets it.
+fn session_cookie(headers: &HeaderMap) -> Option<HeaderValue> {
+    let value = headers
+        .get_all(header::SET_COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok()?.split(';').next())
+        .rfind(|pair| pair.starts_with("session_id="))?;
+    let mut cookie = HeaderValue::from_str(value).ok()?;
+    cookie.set_sensitive(true);
+    Some(cookie)
+}
