@@ -5,6 +5,8 @@ pub mod server_fns;
 pub mod view;
 
 #[cfg(feature = "ssr")]
+mod allowance;
+#[cfg(feature = "ssr")]
 pub mod issue;
 #[cfg(feature = "ssr")]
 pub mod last_used;
