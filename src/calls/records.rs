@@ -15,6 +15,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use sqlx::PgPool;
 use tokio::sync::{Mutex, Notify, mpsc};
 
+use crate::calls::losses::Losses;
 use crate::calls::model::KeyCalls;
 use crate::calls::store;
 use crate::error::Result;
@@ -35,8 +36,6 @@ const TIDY_EVERY: Duration = Duration::from_secs(3_600);
 const DAYS_AHEAD: u64 = 2;
 /// How long a stop tries to write what is left.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often the log says that records are dropped or can't be written.
-const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// One call of an accepted key.
 #[derive(Clone, Debug)]
@@ -286,43 +285,6 @@ impl Inbox {
         }
         Ok(())
     }
-}
-
-/// Says in the log what went wrong, at most once a minute each.
-#[derive(Default)]
-struct Losses {
-    failure_told: Option<Instant>,
-    dropped_told: Option<Instant>,
-    dropped: u64,
-}
-
-impl Losses {
-    fn tell_failure(&mut self, error: &sqlx::Error) {
-        if is_due(&mut self.failure_told) {
-            tracing::warn!(
-                error = error as &dyn std::error::Error,
-                "call records can't be written; they are kept and tried again"
-            );
-        }
-    }
-
-    fn tell_dropped(&mut self, dropped: u64) {
-        if dropped > self.dropped && is_due(&mut self.dropped_told) {
-            tracing::warn!(
-                dropped = dropped - self.dropped,
-                "call records dropped: no room for them"
-            );
-            self.dropped = dropped;
-        }
-    }
-}
-
-fn is_due(told: &mut Option<Instant>) -> bool {
-    let due = told.is_none_or(|at| at.elapsed() >= TELL_EVERY);
-    if due {
-        *told = Some(Instant::now());
-    }
-    due
 }
 
 /// The newest calls of a key, and how many there were in the last 24 hours.

@@ -9,6 +9,8 @@ mod allowance;
 #[cfg(feature = "ssr")]
 pub mod issue;
 #[cfg(feature = "ssr")]
+mod known_ids;
+#[cfg(feature = "ssr")]
 pub mod last_used;
 #[cfg(feature = "ssr")]
 pub mod secret;

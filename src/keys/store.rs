@@ -174,7 +174,11 @@ pub(super) async fn list(pool: &PgPool, query: &KeyQuery) -> Result<KeyPage> {
     sql.push(" LIMIT ").push_bind(i64::from(KEYS_PER_PAGE));
     sql.push(" OFFSET ")
         .push_bind(i64::from(page - 1) * i64::from(KEYS_PER_PAGE));
-    let rows: Vec<Row> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<Row> = if found == 0 {
+        Vec::new()
+    } else {
+        sql.build_query_as().fetch_all(pool).await?
+    };
 
     Ok(KeyPage {
         keys: rows.into_iter().map(ApiKey::from).collect(),

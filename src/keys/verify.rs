@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -19,6 +19,7 @@ use sqlx::postgres::PgListener;
 use crate::error::Result;
 use crate::ids::ApiKeyId;
 use crate::keys::allowance::Allowance;
+use crate::keys::known_ids::KnownIds;
 use crate::keys::model::KeyStatus;
 use crate::keys::secret::{KeyHash, PlainKey, PublicId};
 use crate::keys::store;
@@ -97,7 +98,7 @@ struct Inner {
     /// `None`: the database knows no such key.
     cache: Cache<PublicId, Option<Arc<Remembered>>>,
     /// Every key's public id, perhaps some that are gone; `None` until loaded.
-    ids: RwLock<Option<HashSet<PublicId>>>,
+    ids: KnownIds,
     doubts: Allowance,
     told: Allowance,
     lookups: AtomicU64,
@@ -119,7 +120,7 @@ impl KeyVerifier {
         Self(Arc::new(Inner {
             pool,
             cache: Cache::new(REMEMBERED),
-            ids: RwLock::new(None),
+            ids: KnownIds::default(),
             doubts: Allowance::new(DOUBTS_PER_SECOND),
             told: Allowance::new(TOLD_PER_SECOND),
             lookups: AtomicU64::new(0),
@@ -182,7 +183,7 @@ impl KeyVerifier {
             if let Some(remembered) = inner.cache.get(&id) {
                 return Ok(remembered);
             }
-            if self.is_absent(id) && inner.doubts.take(Instant::now()).is_none() {
+            if inner.ids.lacks(id) && inner.doubts.take(Instant::now()).is_none() {
                 return Ok(None);
             }
         }
@@ -211,23 +212,13 @@ impl KeyVerifier {
         Ok(found)
     }
 
-    /// Whether the set of ids is there and lacks this one.
-    fn is_absent(&self, id: PublicId) -> bool {
-        let ids = self.0.ids.read().unwrap_or_else(PoisonError::into_inner);
-        ids.as_ref().is_some_and(|ids| !ids.contains(&id))
-    }
-
     fn is_trusted(&self) -> bool {
         let looked_at = *self.0.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
         looked_at.is_some_and(|at| at.elapsed() < TRUSTED_FOR)
     }
 
     fn forget_id(&self, id: PublicId) {
-        if self.is_absent(id)
-            && let Some(ids) = &mut *self.0.ids.write().unwrap_or_else(PoisonError::into_inner)
-        {
-            ids.insert(id);
-        }
+        self.0.ids.add(id);
         self.0.generation.fetch_add(1, Ordering::AcqRel);
         self.0.cache.remove(&id);
     }
@@ -237,10 +228,6 @@ impl KeyVerifier {
         self.0.cache.clear();
     }
 
-    fn set_ids(&self, ids: Option<HashSet<PublicId>>) {
-        *self.0.ids.write().unwrap_or_else(PoisonError::into_inner) = ids;
-    }
-
     /// Reads the ids of all keys, without a copy of all rows.
     async fn load_ids(&self) -> Result<(), sqlx::Error> {
         let mut ids = HashSet::new();
@@ -248,7 +235,7 @@ impl KeyVerifier {
         while let Some(id) = rows.try_next().await? {
             ids.extend(PublicId::parse(&id));
         }
-        self.set_ids(Some(ids));
+        self.0.ids.set(Some(ids));
         Ok(())
     }
 
@@ -265,7 +252,7 @@ impl KeyVerifier {
                 Err(error) => error.to_string(),
             };
             self.set_looked_at(None);
-            self.set_ids(None);
+            self.0.ids.set(None);
             self.forget_all();
             tracing::warn!(
                 error,
