@@ -64,7 +64,11 @@ async fn a_call_leaves_a_record_without_its_arguments_and_result(pool: PgPool) {
         (&json!("res.partner"), &json!("search_read"))
     );
     assert_eq!(first["request_id"], answer.json["request_id"]);
-    assert_eq!(first["answer_bytes"], answer.data().to_string().len());
+    let envelope = format!(
+        r#"{{"success":true,"data":,"request_id":{}}}"#,
+        answer.json["request_id"]
+    );
+    assert_eq!(first["answer_bytes"], answer.text.len() - envelope.len());
     assert_eq!(first["address"], "127.0.0.1");
     let (total, odoo) = (first["duration_ms"].as_f64(), first["odoo_ms"].as_f64());
     assert!(odoo > Some(0.0) && total >= odoo, "{total:?} {odoo:?}");
