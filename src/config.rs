@@ -60,6 +60,9 @@ pub struct CreateKeyArgs {
     /// How long it is good for: 90d, 12h, 2w. Never ends if not given.
     #[arg(long, value_parser = parse_duration)]
     pub expires_in: Option<Duration>,
+    /// Let identical reads that are in flight at the same time share one call to Odoo.
+    #[arg(long)]
+    pub share_reads: bool,
     /// Print `{"id","name","prefix","key","expires_at"}` and nothing else.
     #[arg(long)]
     pub json: bool,
@@ -140,6 +143,10 @@ pub struct Settings {
     /// The largest body that `POST /call` takes, in bytes.
     #[arg(long, env = "BRIDGE_MAX_REQUEST_BYTES", default_value = "8388608", value_parser = clap::value_parser!(u64).range(1024..), global = true)]
     pub max_request_bytes: u64,
+
+    /// How many days the records of calls are kept.
+    #[arg(long, env = "BRIDGE_CALL_RECORDS_DAYS", default_value = "30", value_parser = clap::value_parser!(u16).range(1..), global = true)]
+    pub call_records_days: u16,
 
     /// Email of the first user, made only while there is none.
     #[arg(long, env = "BRIDGE_ADMIN_EMAIL", global = true)]

@@ -8,9 +8,9 @@ use leptos::config::LeptosOptions;
 use leptos::prelude::use_context;
 use sqlx::PgPool;
 
+use crate::calls::records::Recorder;
 use crate::config::Settings;
 use crate::error::{AppError, Result};
-use crate::keys::last_used::LastUsed;
 use crate::keys::verify::KeyVerifier;
 use crate::odoo::Odoo;
 use crate::server::health::Health;
@@ -27,8 +27,8 @@ pub struct AppState {
     pub odoo: Arc<Odoo>,
     /// Decides whether a key is accepted.
     pub keys: KeyVerifier,
-    /// Remembers when keys were used.
-    pub last_used: LastUsed,
+    /// Keeps what was called.
+    pub records: Recorder,
     /// What `/setup` asks for.
     pub setup_token: SetupToken,
     /// Whether traffic should come here.

@@ -9,7 +9,7 @@ mod helpers;
 use std::sync::Arc;
 
 use helpers::{Actor, Answer, client};
-use odoo_bridge::keys::issue;
+use odoo_bridge::keys::issue::{self, NewKey};
 use odoo_bridge::keys::model::KeyName;
 use odoo_bridge::server::serve::Bridge;
 use reqwest::Method;
@@ -52,7 +52,7 @@ impl RealApp {
 
     async fn actor(&self) -> Actor {
         let name = KeyName::parse("real").expect("a name");
-        let key = issue::create(&self.pool, &name, None, None).await.expect("a key");
+        let key = issue::create(&self.pool, NewKey::named(&name)).await.expect("a key");
         Actor {
             address: format!("http://{}", self.bridge.address),
             client: client(),

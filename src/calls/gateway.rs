@@ -5,12 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use crate::calls::records::CallRecord;
 use crate::calls::request::CallRequest;
 use crate::error::{AppError, ErrorCode, Result};
-use crate::keys::last_used::LastUsed;
 use crate::keys::verify::{AuthedKey, KeyVerifier, Rejection};
 use crate::odoo::{Call, Odoo};
-use crate::server::telemetry;
 
 /// What a call came to.
 #[derive(Debug)]
@@ -28,7 +27,6 @@ pub struct Outcome {
 /// `unauthenticated`, `unavailable`, `internal`.
 pub async fn authenticate(
     keys: &KeyVerifier,
-    last_used: &LastUsed,
     presented: Result<&[u8], Rejection>,
     now: DateTime<Utc>,
 ) -> Result<AuthedKey> {
@@ -37,13 +35,9 @@ pub async fn authenticate(
         Err(rejection) => Err(rejection),
     };
     match verdict {
-        Ok(key) => {
-            last_used.record(key.id, now);
-            Ok(key)
-        }
+        Ok(key) => Ok(key),
         Err(rejection) => {
-            telemetry::record_rejected_key(rejection.as_str());
-            tracing::info!(reason = rejection.as_str(), "key rejected");
+            keys.tell_rejected(rejection);
             Err(AppError::new(
                 ErrorCode::Unauthenticated,
                 "The API key is missing or not accepted. Send a valid one in the X-API-KEY header.",
@@ -52,12 +46,14 @@ pub async fn authenticate(
     }
 }
 
-/// Does the call that `body` describes, for a key that was accepted.
+/// Does the call that `body` describes, for a key that was accepted, and notes in
+/// `record` what it was.
 ///
 /// # Errors
 /// `invalid_request` and whatever Odoo's answer is classified as.
-pub async fn call(odoo: &Odoo, key: &AuthedKey, body: &[u8]) -> Result<Outcome> {
+pub async fn call(odoo: &Odoo, key: &AuthedKey, body: &[u8], record: &mut CallRecord) -> Result<Outcome> {
     let request = CallRequest::parse(body)?;
+    record.asks(&request.model, &request.method, "jsonrpc");
     let call = Call {
         model: &request.model,
         method: &request.method,

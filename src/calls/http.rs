@@ -13,9 +13,10 @@ use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::calls::gateway::{self, Outcome};
 use crate::calls::model::KEY_HEADER;
+use crate::calls::records::CallRecord;
 use crate::error::{AppError, ErrorCode, Result};
-use crate::keys::verify::Rejection;
-use crate::server::{request_id, telemetry};
+use crate::keys::verify::{AuthedKey, Rejection};
+use crate::server::{origin, request_id, telemetry};
 use crate::state::AppState;
 
 /// How long a client may take to send its body.
@@ -50,15 +51,34 @@ async fn answer(state: &AppState, request: Request) -> Result<Outcome> {
         return Err(AppError::new(ErrorCode::MethodNotAllowed, "Use POST to make a call."));
     }
     let (parts, body) = request.into_parts();
-    let key = gateway::authenticate(&state.keys, &state.last_used, presented_key(&parts.headers), Utc::now()).await?;
-    if !is_json(&parts.headers) {
+    let (began, now) = (Instant::now(), Utc::now());
+    let key = gateway::authenticate(&state.keys, presented_key(&parts.headers), now).await?;
+    let address = origin::client_address(&parts.headers, &parts.extensions, &state.settings);
+    let mut record = CallRecord::begin(now, key.id, request_id::current().into(), address);
+    let result = accepted(state, &key, &parts.headers, body, &mut record).await;
+    match &result {
+        Ok(outcome) => record.end("ok", began.elapsed(), Some(outcome.odoo_duration), outcome.data.len()),
+        Err(error) => record.end(error.code.as_str(), began.elapsed(), None, 0),
+    }
+    state.records.record(record);
+    result
+}
+
+async fn accepted(
+    state: &AppState,
+    key: &AuthedKey,
+    headers: &HeaderMap,
+    body: Body,
+    record: &mut CallRecord,
+) -> Result<Outcome> {
+    if !is_json(headers) {
         return Err(AppError::new(
             ErrorCode::UnsupportedMediaType,
             "The body must be JSON, declared with Content-Type: application/json.",
         ));
     }
     let body = read_body(body, state.settings.max_request_bytes).await?;
-    gateway::call(&state.odoo, &key, &body).await
+    gateway::call(&state.odoo, key, &body, record).await
 }
 
 /// The one key in the headers: `X-API-KEY`, or `Authorization: Bearer`.

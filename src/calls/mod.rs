@@ -8,4 +8,10 @@ pub mod gateway;
 #[cfg(feature = "ssr")]
 pub mod http;
 #[cfg(feature = "ssr")]
+mod losses;
+#[cfg(feature = "ssr")]
+pub mod records;
+#[cfg(feature = "ssr")]
 pub mod request;
+#[cfg(feature = "ssr")]
+mod store;

@@ -5,7 +5,11 @@ pub mod server_fns;
 pub mod view;
 
 #[cfg(feature = "ssr")]
+mod allowance;
+#[cfg(feature = "ssr")]
 pub mod issue;
+#[cfg(feature = "ssr")]
+mod known_ids;
 #[cfg(feature = "ssr")]
 pub mod last_used;
 #[cfg(feature = "ssr")]

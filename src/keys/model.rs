@@ -36,6 +36,8 @@ pub struct ApiKey {
     /// Since when it is refused for good.
     #[serde(with = "chrono::serde::ts_microseconds_option")]
     pub revoked_at: Option<DateTime<Utc>>,
+    /// Whether identical reads in flight may share one call to Odoo.
+    pub share_reads: bool,
     /// What holds at the moment of reading.
     pub status: KeyStatus,
 }
@@ -356,6 +358,7 @@ mod tests {
             expires_at: None,
             last_used_at: None,
             revoked_at: None,
+            share_reads: false,
             status: KeyStatus::Active,
         };
         let created = CreatedKey {

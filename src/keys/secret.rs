@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 /// What every key begins with.
-const MARK: &str = "obk_";
+pub(super) const MARK: &str = "obk_";
 const PUBLIC_ID_LEN: usize = 8;
 const SECRET_LEN: usize = 32;
 const CHECKSUM_LEN: usize = 6;

@@ -3,6 +3,7 @@
 
 use leptos::prelude::*;
 
+use crate::calls::model::KeyCalls;
 use crate::error::Result;
 use crate::ids::ApiKeyId;
 use crate::keys::model::{ApiKey, CreatedKey, KeyPage, KeyQuery};
@@ -62,6 +63,7 @@ pub async fn create_key(
     date: String,
 ) -> Result<CreatedKey> {
     use crate::error::answer;
+    use crate::keys::issue::NewKey;
     use crate::keys::model::{KeyName, parse_expiry};
     use crate::session::guard::signed_in;
     use crate::state::state;
@@ -70,7 +72,16 @@ pub async fn create_key(
         let user = signed_in()?;
         let name = KeyName::parse(&name)?;
         let expires_at = parse_expiry(&expiry, &date, chrono::Utc::now())?;
-        crate::keys::issue::create(&state()?.pool, &name, expires_at, Some(user.id)).await
+        let state = state()?;
+        let new = NewKey {
+            expires_at,
+            created_by: Some(user.id),
+            ..NewKey::named(&name)
+        };
+        let created = crate::keys::issue::create(&state.pool, new).await?;
+        // Used right away, it is found here without waiting for the news of it.
+        state.keys.forget(&created.key.prefix);
+        Ok(created)
     })
     .await
 }
@@ -93,6 +104,52 @@ pub async fn revoke_key(
         let user = signed_in()?;
         let state = state()?;
         crate::keys::issue::revoke(&state.pool, &state.keys, id, user.id).await
+    })
+    .await
+}
+
+/// Sets whether identical reads of a key that are in flight may share one call to
+/// Odoo. A plain form can call it too; there, what is left out is "no".
+///
+/// # Errors
+/// `unauthenticated`, `not_found`, `unavailable`.
+#[server(prefix = "/api", endpoint = "set_share_reads")]
+pub async fn set_share_reads(
+    /// Which key.
+    id: ApiKeyId,
+    /// Whether they may.
+    #[server(default)]
+    share_reads: bool,
+) -> Result<ApiKey> {
+    use crate::error::answer;
+    use crate::session::guard::signed_in;
+    use crate::state::state;
+
+    answer(async {
+        let user = signed_in()?;
+        let state = state()?;
+        crate::keys::issue::set_share_reads(&state.pool, &state.keys, id, share_reads, user.id).await
+    })
+    .await
+}
+
+/// The newest calls of a key, and how many there were in the last 24 hours. A key
+/// that is not there has none.
+///
+/// # Errors
+/// `unauthenticated`, `unavailable`.
+#[server(name = FindKeyCalls, prefix = "/api", endpoint = "key_calls", input = server_fn::codec::Json)]
+pub async fn key_calls(
+    /// Which key.
+    id: ApiKeyId,
+) -> Result<KeyCalls> {
+    use crate::error::answer;
+    use crate::session::guard::signed_in;
+    use crate::state::state;
+
+    answer(async {
+        signed_in()?;
+        crate::calls::records::of_key(&state()?.pool, id).await
     })
     .await
 }

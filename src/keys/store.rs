@@ -1,12 +1,14 @@
 //! The keys' SQL.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgPool, Postgres, QueryBuilder};
+use futures_util::Stream;
+use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
 
 use crate::error::Result;
-use crate::ids::{ApiKeyId, UserId};
-use crate::keys::model::{ApiKey, KEYS_PER_PAGE, KeyName, KeyPage, KeyQuery, KeySort, KeyStatus};
-use crate::keys::secret::{KeyHash, PublicId};
+use crate::ids::ApiKeyId;
+use crate::keys::issue::NewKey;
+use crate::keys::model::{ApiKey, KEYS_PER_PAGE, KeyPage, KeyQuery, KeySort, KeyStatus};
+use crate::keys::secret::{KeyHash, MARK, PublicId};
 
 /// A row, as the queries here read it.
 #[derive(sqlx::FromRow)]
@@ -18,6 +20,7 @@ struct Row {
     expires_at: Option<DateTime<Utc>>,
     last_used_at: Option<DateTime<Utc>>,
     revoked_at: Option<DateTime<Utc>>,
+    share_reads: bool,
     now: DateTime<Utc>,
 }
 
@@ -31,6 +34,7 @@ impl From<Row> for ApiKey {
             expires_at: row.expires_at,
             last_used_at: row.last_used_at,
             revoked_at: row.revoked_at,
+            share_reads: row.share_reads,
             status: KeyStatus::at(row.now, row.expires_at, row.revoked_at),
         }
     }
@@ -43,28 +47,28 @@ pub(super) struct VerifiableKey {
     pub(super) hash: KeyHash,
     pub(super) expires_at: Option<DateTime<Utc>>,
     pub(super) revoked_at: Option<DateTime<Utc>>,
+    pub(super) share_reads: bool,
 }
 
 pub(super) async fn insert(
     pool: &PgPool,
-    name: &KeyName,
+    key: NewKey<'_>,
     public_id: PublicId,
     hash: &KeyHash,
-    expires_at: Option<DateTime<Utc>>,
-    created_by: Option<UserId>,
 ) -> Result<ApiKey, sqlx::Error> {
     let id = ApiKeyId(uuid::Uuid::now_v7());
     let row = sqlx::query_as!(
         Row,
-        r#"INSERT INTO api_keys (id, name, public_id, hash, expires_at, created_by)
-           VALUES ($1, $2, $3, $4, $5, $6)
-           RETURNING id AS "id: ApiKeyId", name, public_id, created_at, expires_at, last_used_at, revoked_at, now() AS "now!""#,
+        r#"INSERT INTO api_keys (id, name, public_id, hash, expires_at, created_by, share_reads)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)
+           RETURNING id AS "id: ApiKeyId", name, public_id, created_at, expires_at, last_used_at, revoked_at, share_reads, now() AS "now!""#,
         id.0,
-        name.as_str(),
+        key.name.as_str(),
         public_id.as_str(),
         hash.as_bytes(),
-        expires_at,
-        created_by.map(|user| user.0),
+        key.expires_at,
+        key.created_by.map(|user| user.0),
+        key.share_reads,
     )
     .fetch_one(pool)
     .await?;
@@ -74,7 +78,7 @@ pub(super) async fn insert(
 pub(super) async fn find(pool: &PgPool, id: ApiKeyId) -> Result<Option<ApiKey>> {
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT id AS "id: ApiKeyId", name, public_id, created_at, expires_at, last_used_at, revoked_at, now() AS "now!"
+        r#"SELECT id AS "id: ApiKeyId", name, public_id, created_at, expires_at, last_used_at, revoked_at, share_reads, now() AS "now!"
            FROM api_keys WHERE id = $1"#,
         id.0,
     )
@@ -88,6 +92,18 @@ pub(super) async fn revoke(pool: &PgPool, id: ApiKeyId) -> Result<Option<ApiKey>
     sqlx::query!(
         "UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL",
         id.0
+    )
+    .execute(pool)
+    .await?;
+    find(pool, id).await
+}
+
+/// Sets whether the key shares identical reads in flight; `None` if there is none.
+pub(super) async fn set_share_reads(pool: &PgPool, id: ApiKeyId, share_reads: bool) -> Result<Option<ApiKey>> {
+    sqlx::query!(
+        "UPDATE api_keys SET share_reads = $2 WHERE id = $1 AND share_reads <> $2",
+        id.0,
+        share_reads
     )
     .execute(pool)
     .await?;
@@ -113,10 +129,17 @@ fn push_filter(sql: &mut QueryBuilder<Postgres>, query: &KeyQuery) {
                     .chain([char])
             })
             .collect();
-        sql.push(" AND (name ILIKE ").push_bind(format!("%{escaped}%"));
-        sql.push(" OR 'obk_' || public_id ILIKE ")
-            .push_bind(format!("{escaped}%"))
+        let search = query.search.to_lowercase();
+        sql.push(" AND (lower(name) LIKE lower(")
+            .push_bind(format!("%{escaped}%"))
             .push(")");
+        // Every prefix begins with the mark: for other words it needs no look.
+        if search.starts_with(MARK) || MARK.starts_with(&search) {
+            sql.push(" OR lower('obk_' || public_id) LIKE lower(")
+                .push_bind(format!("{escaped}%"))
+                .push(")");
+        }
+        sql.push(")");
     }
 }
 
@@ -132,7 +155,7 @@ pub(super) async fn list(pool: &PgPool, query: &KeyQuery) -> Result<KeyPage> {
     let page = query.page.clamp(1, pages);
 
     let mut sql = QueryBuilder::new(
-        "SELECT id, name, public_id, created_at, expires_at, last_used_at, revoked_at, now() AS now FROM api_keys WHERE ",
+        "SELECT id, name, public_id, created_at, expires_at, last_used_at, revoked_at, share_reads, now() AS now FROM api_keys WHERE ",
     );
     push_filter(&mut sql, query);
     sql.push(" ORDER BY ").push(match query.sort {
@@ -141,15 +164,21 @@ pub(super) async fn list(pool: &PgPool, query: &KeyQuery) -> Result<KeyPage> {
         KeySort::ExpiresAt => "expires_at",
         KeySort::LastUsedAt => "last_used_at",
     });
-    sql.push(if query.descending {
-        " DESC NULLS LAST, id DESC"
-    } else {
-        " ASC NULLS LAST, id"
+    // Where nothing is null, the plain order is the index's.
+    sql.push(match (query.sort, query.descending) {
+        (KeySort::CreatedAt | KeySort::Name, true) => " DESC, id DESC",
+        (KeySort::CreatedAt | KeySort::Name, false) => ", id",
+        (_, true) => " DESC NULLS LAST, id DESC",
+        (_, false) => " NULLS LAST, id",
     });
     sql.push(" LIMIT ").push_bind(i64::from(KEYS_PER_PAGE));
     sql.push(" OFFSET ")
         .push_bind(i64::from(page - 1) * i64::from(KEYS_PER_PAGE));
-    let rows: Vec<Row> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<Row> = if found == 0 {
+        Vec::new()
+    } else {
+        sql.build_query_as().fetch_all(pool).await?
+    };
 
     Ok(KeyPage {
         keys: rows.into_iter().map(ApiKey::from).collect(),
@@ -162,7 +191,8 @@ pub(super) async fn list(pool: &PgPool, query: &KeyQuery) -> Result<KeyPage> {
 
 pub(super) async fn find_verifiable(pool: &PgPool, public_id: PublicId) -> Result<Option<VerifiableKey>> {
     let row = sqlx::query!(
-        r#"SELECT id AS "id: ApiKeyId", name, hash, expires_at, revoked_at FROM api_keys WHERE public_id = $1"#,
+        r#"SELECT id AS "id: ApiKeyId", name, hash, expires_at, revoked_at, share_reads
+           FROM api_keys WHERE public_id = $1"#,
         public_id.as_str(),
     )
     .fetch_optional(pool)
@@ -174,6 +204,7 @@ pub(super) async fn find_verifiable(pool: &PgPool, public_id: PublicId) -> Resul
             hash: KeyHash::from_bytes(&row.hash)?,
             expires_at: row.expires_at,
             revoked_at: row.revoked_at,
+            share_reads: row.share_reads,
         })
     }))
 }
@@ -202,20 +233,32 @@ pub(super) async fn now(pool: &PgPool) -> Result<DateTime<Utc>, sqlx::Error> {
         .await
 }
 
-/// Moves last-used instants forward, never back.
+/// The public ids of all keys, one after the other.
+pub(super) fn public_ids(pool: &PgPool) -> impl Stream<Item = Result<String, sqlx::Error>> + '_ {
+    sqlx::query_scalar!("SELECT public_id FROM api_keys").fetch(pool)
+}
+
+/// Moves last-used instants forward, never back. Rows are locked in one order, so
+/// that two instances do not wait for each other.
 pub(super) async fn touch_last_used(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     ids: &[uuid::Uuid],
     instants: &[DateTime<Utc>],
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE api_keys SET last_used_at = used.at
-         FROM unnest($1::uuid[], $2::timestamptz[]) AS used (id, at)
-         WHERE api_keys.id = used.id AND (api_keys.last_used_at IS NULL OR api_keys.last_used_at < used.at)",
+         FROM (
+            SELECT api_keys.id, later.at
+            FROM unnest($1::uuid[], $2::timestamptz[]) AS later (id, at) JOIN api_keys ON api_keys.id = later.id
+            WHERE api_keys.last_used_at IS NULL OR api_keys.last_used_at < later.at
+            ORDER BY api_keys.id
+            FOR NO KEY UPDATE OF api_keys
+         ) AS used
+         WHERE api_keys.id = used.id",
         ids,
         instants,
     )
-    .execute(pool)
+    .execute(connection)
     .await?;
     Ok(())
 }

@@ -2,24 +2,30 @@
 //! remembered; every change is told by `NOTIFY`, and changes are looked for
 //! every half second as well, so that a lost notification costs at most that.
 //! While neither could be had for a second, nothing remembered is trusted.
+//! All public ids are kept as well, so that a flood of keys that do not exist asks
+//! the database next to nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
 use quick_cache::sync::Cache;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 
 use crate::error::Result;
 use crate::ids::ApiKeyId;
+use crate::keys::allowance::Allowance;
+use crate::keys::known_ids::KnownIds;
 use crate::keys::model::KeyStatus;
 use crate::keys::secret::{KeyHash, PlainKey, PublicId};
 use crate::keys::store;
+use crate::server::telemetry;
 
-/// How many keys are remembered, unknown ones included.
+/// How many keys are remembered.
 const REMEMBERED: usize = 100_000;
 /// How often changes are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -28,14 +34,21 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// How far each look goes back: a change becomes visible a little after the
 /// instant that it wrote.
 const OVERLAP: chrono::Duration = chrono::Duration::seconds(10);
+/// How many ids a second that are not in the set are asked for all the same: a key
+/// made a moment ago is there before the news of it.
+const DOUBTS_PER_SECOND: u32 = 20;
+/// How many rejections a second are logged; all are counted.
+const TOLD_PER_SECOND: u32 = 10;
 
-/// A key that was accepted.
+/// A key that was accepted. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthedKey {
     /// Its id.
     pub id: ApiKeyId,
     /// What it is for.
     pub name: Arc<str>,
+    /// Whether identical reads in flight may share one call to Odoo.
+    pub share_reads: bool,
 }
 
 /// Why a key is not accepted. For the log only: a client gets the same answer
@@ -84,6 +97,11 @@ struct Inner {
     pool: PgPool,
     /// `None`: the database knows no such key.
     cache: Cache<PublicId, Option<Arc<Remembered>>>,
+    /// Every key's public id, perhaps some that are gone; `None` until loaded.
+    ids: KnownIds,
+    doubts: Allowance,
+    told: Allowance,
+    lookups: AtomicU64,
     /// Grows with every forgetting: an answer that was read before it is not
     /// remembered after it.
     generation: AtomicU64,
@@ -102,6 +120,10 @@ impl KeyVerifier {
         Self(Arc::new(Inner {
             pool,
             cache: Cache::new(REMEMBERED),
+            ids: KnownIds::default(),
+            doubts: Allowance::new(DOUBTS_PER_SECOND),
+            told: Allowance::new(TOLD_PER_SECOND),
+            lookups: AtomicU64::new(0),
             generation: AtomicU64::new(0),
             looked_at: Mutex::new(None),
         }))
@@ -133,7 +155,22 @@ impl KeyVerifier {
         })
     }
 
-    /// Forgets what is remembered of a key, by its prefix `obk_AbCd1234`.
+    /// Counts a rejection, and logs it unless there are too many.
+    pub fn tell_rejected(&self, rejection: Rejection) {
+        telemetry::record_rejected_key(rejection.as_str());
+        if let Some(left_out) = self.0.told.take(Instant::now()) {
+            tracing::info!(reason = rejection.as_str(), left_out, "key rejected");
+        }
+    }
+
+    /// How often the database was asked for a key, since the start.
+    #[must_use]
+    pub fn lookups(&self) -> u64 {
+        self.0.lookups.load(Ordering::Relaxed)
+    }
+
+    /// Forgets what is remembered of a key that was made or changed, by its prefix
+    /// `obk_AbCd1234`.
     pub fn forget(&self, prefix: &str) {
         if let Some(id) = prefix.strip_prefix("obk_").and_then(PublicId::parse) {
             self.forget_id(id);
@@ -142,17 +179,23 @@ impl KeyVerifier {
 
     async fn look_up(&self, id: PublicId) -> Result<Option<Arc<Remembered>>> {
         let inner = &*self.0;
-        if self.is_trusted()
-            && let Some(remembered) = inner.cache.get(&id)
-        {
-            return Ok(remembered);
+        if self.is_trusted() {
+            if let Some(remembered) = inner.cache.get(&id) {
+                return Ok(remembered);
+            }
+            if inner.ids.lacks(id) && inner.doubts.take(Instant::now()).is_none() {
+                return Ok(None);
+            }
         }
+        inner.lookups.fetch_add(1, Ordering::Relaxed);
+        telemetry::record_key_lookup();
         let generation = inner.generation.load(Ordering::Acquire);
         let found = store::find_verifiable(&inner.pool, id).await?.map(|key| {
             Arc::new(Remembered {
                 key: AuthedKey {
                     id: key.id,
                     name: key.name.into(),
+                    share_reads: key.share_reads,
                 },
                 hash: key.hash,
                 expires_at: key.expires_at,
@@ -175,6 +218,7 @@ impl KeyVerifier {
     }
 
     fn forget_id(&self, id: PublicId) {
+        self.0.ids.add(id);
         self.0.generation.fetch_add(1, Ordering::AcqRel);
         self.0.cache.remove(&id);
     }
@@ -182,6 +226,17 @@ impl KeyVerifier {
     fn forget_all(&self) {
         self.0.generation.fetch_add(1, Ordering::AcqRel);
         self.0.cache.clear();
+    }
+
+    /// Reads the ids of all keys, without a copy of all rows.
+    async fn load_ids(&self) -> Result<(), sqlx::Error> {
+        let mut ids = HashSet::new();
+        let mut rows = std::pin::pin!(store::public_ids(&self.0.pool));
+        while let Some(id) = rows.try_next().await? {
+            ids.extend(PublicId::parse(&id));
+        }
+        self.0.ids.set(Some(ids));
+        Ok(())
     }
 
     fn set_looked_at(&self, at: Option<Instant>) {
@@ -197,6 +252,7 @@ impl KeyVerifier {
                 Err(error) => error.to_string(),
             };
             self.set_looked_at(None);
+            self.0.ids.set(None);
             self.forget_all();
             tracing::warn!(
                 error,
@@ -211,6 +267,8 @@ impl KeyVerifier {
         let pool = &self.0.pool;
         let mut listener = PgListener::connect_with(pool).await?;
         listener.listen("api_keys").await?;
+        // After it listens: what is not in the set yet is told, and read below.
+        self.load_ids().await?;
         self.forget_all();
         // The changes that the last look saw.
         let mut seen = HashMap::new();

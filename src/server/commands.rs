@@ -17,7 +17,7 @@ use crate::config::{Cli, Command, ConfigError, CreateKeyArgs, CreateUserArgs, De
 use crate::demo_odoo::{self, DemoOdoo};
 use crate::error::{AppError, ErrorCode};
 use crate::ids::ApiKeyId;
-use crate::keys::issue;
+use crate::keys::issue::{self, NewKey};
 use crate::keys::model::KeyName;
 use crate::server::database::{OpenError, Opener, open_database};
 use crate::server::{serve, telemetry};
@@ -193,8 +193,13 @@ async fn create_key(settings: &Settings, args: CreateKeyArgs) -> Result<(), Fail
         }
         None => None,
     };
+    let new = NewKey {
+        expires_at,
+        share_reads: args.share_reads,
+        ..NewKey::named(&name)
+    };
     with_database(settings, async |pool| {
-        let created = issue::create(pool, &name, expires_at, None).await?;
+        let created = issue::create(pool, new).await?;
         let key = &created.key;
         if args.json {
             let printed = PrintedKey {

@@ -13,9 +13,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::calls::records::{self, Recorder};
 use crate::config::{ConfigError, OdooSettings, Settings};
 use crate::demo_odoo::{self, DemoOdoo};
-use crate::keys::last_used::LastUsed;
 use crate::keys::verify::KeyVerifier;
 use crate::odoo::{Limits, Odoo};
 use crate::server::database::{self, Opener};
@@ -97,7 +97,7 @@ impl Bridge {
         };
         let state = AppState {
             keys: KeyVerifier::new(pool.clone()),
-            last_used: LastUsed::default(),
+            records: Recorder::new(records::CAPACITY),
             odoo: Arc::new(Odoo::new(odoo_settings, Limits::from(&*settings))?),
             setup_token: SetupToken::generate(),
             health: Health::default(),
@@ -108,7 +108,12 @@ impl Bridge {
         };
         let background = vec![
             tokio::spawn(state.keys.clone().run()),
-            tokio::spawn(state.last_used.clone().run(state.pool.clone())),
+            tokio::spawn(
+                state
+                    .records
+                    .clone()
+                    .run(state.pool.clone(), state.settings.call_records_days),
+            ),
         ];
         let address = listener.local_addr()?;
         let service = router::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
@@ -142,14 +147,15 @@ impl Bridge {
             tracing::warn!("requests in flight did not end in time and are cut");
             self.server.abort();
         }
-        for task in &self.background {
-            task.abort();
-        }
-        if let Err(error) = self.state.last_used.flush(&self.state.pool).await {
+        // Before the tasks end: a batch that is being written is not cut off.
+        if let Err(error) = self.state.records.flush(&self.state.pool).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "the last use of some keys is not written"
+                "some call records are not written and are lost"
             );
+        }
+        for task in &self.background {
+            task.abort();
         }
     }
 }

@@ -25,6 +25,13 @@ pub const ODOO_DURATION_SECONDS: &str = "bridge_odoo_duration_seconds";
 /// Keys that were not accepted, by `reason`.
 pub const KEYS_REJECTED_TOTAL: &str = "bridge_keys_rejected_total";
 
+/// Times that the database was asked for a key.
+pub const KEY_LOOKUPS_TOTAL: &str = "bridge_key_lookups_total";
+/// Call records that are in the database.
+pub const CALL_RECORDS_WRITTEN_TOTAL: &str = "bridge_call_records_written_total";
+/// Call records that found no room.
+pub const CALL_RECORDS_DROPPED_TOTAL: &str = "bridge_call_records_dropped_total";
+
 /// Upper bounds in seconds: from what the bridge itself takes to Odoo's timeout.
 const BUCKETS_SECS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
@@ -83,6 +90,9 @@ pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
     let handle = builder.install_recorder()?;
     describe_counter!(CALLS_TOTAL, "Calls answered, by code (ok or the error's code)");
     describe_counter!(KEYS_REJECTED_TOTAL, "API keys that were not accepted, by reason");
+    describe_counter!(KEY_LOOKUPS_TOTAL, "Times that the database was asked for a key");
+    describe_counter!(CALL_RECORDS_WRITTEN_TOTAL, "Call records written");
+    describe_counter!(CALL_RECORDS_DROPPED_TOTAL, "Call records lost for want of room");
     describe_histogram!(CALL_DURATION_SECONDS, Unit::Seconds, "Time from a call to its answer");
     describe_histogram!(ODOO_DURATION_SECONDS, Unit::Seconds, "Time that Odoo took of a call");
     Ok(handle)
@@ -101,6 +111,21 @@ pub fn record_call(code: &'static str, total: Duration, odoo: Option<Duration>) 
 /// Counts a key that was not accepted: `malformed`, `unknown`, `expired`, …
 pub fn record_rejected_key(reason: &'static str) {
     counter!(KEYS_REJECTED_TOTAL, "reason" => reason).increment(1);
+}
+
+/// Counts a question to the database about one key.
+pub fn record_key_lookup() {
+    counter!(KEY_LOOKUPS_TOTAL).increment(1);
+}
+
+/// Counts call records that are stored.
+pub fn record_records_written(count: u64) {
+    counter!(CALL_RECORDS_WRITTEN_TOTAL).increment(count);
+}
+
+/// Counts call records that are lost.
+pub fn record_records_dropped(count: u64) {
+    counter!(CALL_RECORDS_DROPPED_TOTAL).increment(count);
 }
 
 /// Serves `/metrics` and nothing else until `shutdown` ends.

@@ -12,13 +12,28 @@ use tokio::task::JoinSet;
 use crate::helpers::{Actor, client, eventually, start};
 
 /// A way to the database that can be cut.
-struct Wire {
+pub struct Wire {
     port: u16,
     open: Arc<AtomicBool>,
     cut: tokio::sync::watch::Sender<u32>,
 }
 
 impl Wire {
+    /// To the database behind `pool`.
+    pub async fn to_database_of(pool: &PgPool) -> Self {
+        let options = pool.connect_options();
+        Self::to(options.get_host().to_owned(), options.get_port()).await
+    }
+
+    /// The same database, through this wire.
+    pub fn pool(&self, direct: &PgPool) -> PgPool {
+        let options = (*direct.connect_options()).clone();
+        PgPoolOptions::new()
+            .max_connections(5)
+            .acquire_timeout(std::time::Duration::from_secs(1))
+            .connect_lazy_with(options.host("127.0.0.1").port(self.port))
+    }
+
     async fn to(host: String, port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let own = listener.local_addr().expect("its address").port();
@@ -44,27 +59,22 @@ impl Wire {
         Self { port: own, open, cut }
     }
 
-    fn cut(&self) {
+    pub fn cut(&self) {
         self.open.store(false, Ordering::SeqCst);
         self.cut.send_modify(|count| *count += 1);
     }
 
-    fn mend(&self) {
+    pub fn mend(&self) {
         self.open.store(true, Ordering::SeqCst);
     }
 }
 
 #[sqlx::test]
 async fn a_database_that_is_down_is_told_and_the_bridge_recovers_by_itself(pool: PgPool) {
-    let options = (*pool.connect_options()).clone();
-    let wire = Wire::to(options.get_host().to_owned(), options.get_port()).await;
-    let through = PgPoolOptions::new()
-        .max_connections(5)
-        .acquire_timeout(std::time::Duration::from_secs(1))
-        .connect_lazy_with(options.host("127.0.0.1").port(wire.port));
-    let bridge = start(through, &[]).await;
+    let wire = Wire::to_database_of(&pool).await;
+    let bridge = start(wire.pool(&pool), &[]).await;
     let name = odoo_bridge::keys::model::KeyName::parse("survivor").expect("a name");
-    let key = odoo_bridge::keys::issue::create(&pool, &name, None, None)
+    let key = odoo_bridge::keys::issue::create(&pool, odoo_bridge::keys::issue::NewKey::named(&name))
         .await
         .expect("a key");
     let anonymous = Actor {

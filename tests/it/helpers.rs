@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Parser as _;
 use odoo_bridge::config::Cli;
 use odoo_bridge::demo_odoo::DemoOdoo;
-use odoo_bridge::keys::issue;
+use odoo_bridge::keys::issue::{self, NewKey};
 use odoo_bridge::keys::model::{CreatedKey, KeyName};
 use odoo_bridge::server::serve::Bridge;
 use odoo_bridge::session::sign_in;
@@ -86,7 +86,7 @@ impl TestApp {
     /// A key that never ends.
     pub async fn key(&self, name: &str) -> CreatedKey {
         let name = KeyName::parse(name).expect("a name");
-        issue::create(&self.pool, &name, None, None).await.expect("a key")
+        issue::create(&self.pool, NewKey::named(&name)).await.expect("a key")
     }
 }
 

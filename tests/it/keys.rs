@@ -2,12 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use odoo_bridge::keys::issue;
+use odoo_bridge::calls::records::CallRecord;
+use odoo_bridge::keys::issue::{self, NewKey};
 use odoo_bridge::keys::model::KeyName;
+use odoo_bridge::keys::secret::PlainKey;
+use odoo_bridge::keys::verify::Rejection;
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::helpers::{Answer, TestApp, eventually, start};
+use crate::helpers::{Actor, Answer, TestApp, eventually, start};
 
 fn count_partners() -> serde_json::Value {
     json!({"model": "res.partner", "method": "search_count", "args": [[]]})
@@ -191,11 +194,15 @@ async fn a_use_is_noted_and_never_moves_back(pool: PgPool) {
     eventually("the use is written", || async { last_used().await.is_some() }).await;
 
     let later = last_used().await.expect("an instant");
-    app.bridge
-        .state
-        .last_used
-        .record(key.key.id, later - chrono::Duration::hours(1));
-    app.bridge.state.last_used.flush(&app.pool).await.expect("written");
+    let records = &app.bridge.state.records;
+    let hour_ago = later - chrono::Duration::hours(1);
+    records.record(CallRecord::begin(
+        hour_ago,
+        key.key.id,
+        "late".into(),
+        [127, 0, 0, 1].into(),
+    ));
+    records.flush(&app.pool).await.expect("written");
     assert_eq!(last_used().await, Some(later));
 }
 
@@ -331,11 +338,12 @@ async fn nobody_manages_keys_without_a_session(pool: PgPool) {
 async fn a_stop_writes_what_is_kept_in_memory(pool: PgPool) {
     let bridge = start(pool.clone(), &[]).await;
     let name = KeyName::parse("last words").expect("a name");
-    let key = issue::create(&pool, &name, None, None).await.expect("a key");
+    let key = issue::create(&pool, NewKey::named(&name)).await.expect("a key");
     let at = chrono::Utc::now();
-    bridge.state.last_used.record(key.key.id, at);
+    let records = &bridge.state.records;
+    records.record(CallRecord::begin(at, key.key.id, "last".into(), [127, 0, 0, 1].into()));
     // A write that is cut off in the middle keeps what it had taken.
-    let _ = tokio::time::timeout(Duration::ZERO, bridge.state.last_used.flush(&pool)).await;
+    let _ = tokio::time::timeout(Duration::ZERO, records.flush(&pool)).await;
     bridge.stop().await;
     let written = issue::find(&pool, key.key.id)
         .await
@@ -343,4 +351,73 @@ async fn a_stop_writes_what_is_kept_in_memory(pool: PgPool) {
         .last_used_at
         .expect("an instant");
     assert!((written - at).abs() < chrono::Duration::milliseconds(1));
+}
+
+fn stranger(app: &TestApp) -> Actor {
+    let mut stranger = app.anonymous();
+    stranger.key = Some(PlainKey::generate().reveal());
+    stranger
+}
+
+#[sqlx::test]
+async fn a_flood_of_keys_that_do_not_exist_asks_the_database_next_to_nothing(pool: PgPool) {
+    let (here, there) = (TestApp::spawn(pool.clone()).await, TestApp::spawn(pool).await);
+    let keys = &here.bridge.state.keys;
+    let verify = |plain: PlainKey| async move {
+        let verdict = keys.verify(plain.reveal().as_bytes(), chrono::Utc::now()).await;
+        verdict.expect("a verdict")
+    };
+    // Until the ids are loaded each one is asked for.
+    eventually("the ids are loaded and trusted", || async {
+        let before = keys.lookups();
+        for _ in 0..30 {
+            verify(PlainKey::generate()).await.expect_err("unknown");
+        }
+        keys.lookups() - before < 30
+    })
+    .await;
+
+    let (before, began) = (keys.lookups(), Instant::now());
+    for _ in 0..5_000 {
+        assert_eq!(verify(PlainKey::generate()).await, Err(Rejection::Unknown));
+    }
+    let allowed = 20 * (began.elapsed().as_secs() + 2);
+    assert!(keys.lookups() - before <= allowed, "{}", keys.lookups() - before);
+
+    let key = there.key("made during the flood").await;
+    let made_at = Instant::now();
+    while here.with(&key).call(&count_partners()).await.status != 200 {
+        assert_eq!(stranger(&here).call(&count_partners()).await.status, 401);
+        assert!(made_at.elapsed() < Duration::from_secs(1), "not accepted in time");
+    }
+}
+
+#[sqlx::test]
+async fn whether_a_key_shares_its_reads_is_known_on_every_instance_within_a_second(pool: PgPool) {
+    let (here, there) = (TestApp::spawn(pool.clone()).await, TestApp::spawn(pool).await);
+    let (key, person) = (here.key("sharing").await, here.signed_in().await);
+    let shares = || async {
+        let keys = &there.bridge.state.keys;
+        let verdict = keys.verify(key.plaintext.as_bytes(), chrono::Utc::now()).await;
+        verdict.expect("a verdict").expect("accepted").share_reads
+    };
+    assert!(!shares().await, "nobody asked for it");
+    let id = key.key.id.to_string();
+    let set = person
+        .post_form("/api/set_share_reads", &[("id", &*id), ("share_reads", "true")])
+        .await;
+    let set_at = Instant::now();
+    assert_eq!(Answer::of(set).await.json["share_reads"], true);
+    eventually("the other instance knows", shares).await;
+    assert!(set_at.elapsed() < Duration::from_secs(1), "{:?}", set_at.elapsed());
+
+    let unset = person.post_form("/api/set_share_reads", &[("id", &*id)]).await;
+    assert_eq!(Answer::of(unset).await.json["share_reads"], false);
+    for path in ["/api/set_share_reads"] {
+        let refused = here
+            .with(&key)
+            .post_form(path, &[("id", &*id), ("share_reads", "true")])
+            .await;
+        assert_eq!(refused.status(), 401, "a key is no session");
+    }
 }

@@ -5,6 +5,7 @@ mod helpers;
 mod hostile_answers;
 
 mod call;
+mod call_records;
 mod commands;
 mod database;
 mod demo_odoo;

@@ -138,6 +138,7 @@ mod tests {
             expires_at: None,
             last_used_at: None,
             revoked_at: (status == KeyStatus::Revoked).then_some(at),
+            share_reads: false,
             status,
         }
     }

@@ -1,0 +1,154 @@
+//! The call records' SQL.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::PgPool;
+
+use crate::calls::model::{CALLS_COUNTED, KeyCalls, RECENT_CALLS, RecentCall};
+use crate::calls::records::Numbered;
+use crate::error::Result;
+use crate::ids::ApiKeyId;
+use crate::keys::last_used;
+
+/// Makes the partition of a day, unless it is there.
+pub(super) async fn make_day(pool: &PgPool, day: NaiveDate) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT call_records_make_day($1)", day)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Drops the partitions of the days before `first_kept`; how many.
+pub(super) async fn drop_days_before(pool: &PgPool, first_kept: NaiveDate) -> Result<i32, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT call_records_drop_before($1) AS "dropped!""#, first_kept)
+        .fetch_one(pool)
+        .await
+}
+
+/// Writes a batch and the last use of its keys, all or nothing. A batch that is
+/// there already changes nothing.
+pub(super) async fn write(pool: &PgPool, batch: &[Numbered]) -> Result<(), sqlx::Error> {
+    let columns = Columns::of(batch);
+    let mut transaction = pool.begin().await?;
+    sqlx::query!(
+        "INSERT INTO call_records (called_at, id, api_key_id, model, method, code, way, duration_ms, odoo_ms,
+                answer_bytes, request_id, address)
+         SELECT called_at, id, api_key_id, model, method, code, way, duration_ms, odoo_ms, answer_bytes, request_id,
+                address::inet
+         FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
+                $8::real[], $9::real[], $10::bigint[], $11::text[], $12::text[])
+            AS batch (called_at, id, api_key_id, model, method, code, way, duration_ms, odoo_ms, answer_bytes,
+                request_id, address)
+         ON CONFLICT DO NOTHING",
+        &columns.called_at,
+        &columns.id,
+        &columns.api_key_id,
+        &columns.model as &[Option<&str>],
+        &columns.method as &[Option<&str>],
+        &columns.code as &[&str],
+        &columns.way as &[Option<&str>],
+        &columns.duration_ms,
+        &columns.odoo_ms as &[Option<f32>],
+        &columns.answer_bytes,
+        &columns.request_id as &[&str],
+        &columns.address as &[Option<String>],
+    )
+    .execute(&mut *transaction)
+    .await?;
+    last_used::touch(&mut transaction, &uses(batch)).await?;
+    transaction.commit().await
+}
+
+/// The last use of each key in a batch.
+fn uses(batch: &[Numbered]) -> Vec<(ApiKeyId, DateTime<Utc>)> {
+    let mut uses: HashMap<ApiKeyId, DateTime<Utc>> = HashMap::new();
+    for record in batch.iter().map(|of| &of.record).filter(|record| record.is_use) {
+        let at = uses.entry(record.api_key_id).or_insert(record.called_at);
+        *at = (*at).max(record.called_at);
+    }
+    uses.into_iter().collect()
+}
+
+/// A batch, turned: one array for each column.
+struct Columns<'a> {
+    called_at: Vec<DateTime<Utc>>,
+    id: Vec<uuid::Uuid>,
+    api_key_id: Vec<uuid::Uuid>,
+    model: Vec<Option<&'a str>>,
+    method: Vec<Option<&'a str>>,
+    code: Vec<&'a str>,
+    way: Vec<Option<&'a str>>,
+    duration_ms: Vec<f32>,
+    odoo_ms: Vec<Option<f32>>,
+    answer_bytes: Vec<i64>,
+    request_id: Vec<&'a str>,
+    address: Vec<Option<String>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(batch: &'a [Numbered]) -> Self {
+        let records = || batch.iter().map(|of| &of.record);
+        let ms = |duration: std::time::Duration| duration.as_secs_f32() * 1_000.0;
+        Self {
+            called_at: records().map(|record| record.called_at).collect(),
+            id: batch.iter().map(|of| of.id).collect(),
+            api_key_id: records().map(|record| record.api_key_id.0).collect(),
+            model: records().map(|record| record.model.as_deref()).collect(),
+            method: records().map(|record| record.method.as_deref()).collect(),
+            code: records().map(|record| record.code).collect(),
+            way: records().map(|record| record.way).collect(),
+            duration_ms: records().map(|record| ms(record.duration)).collect(),
+            odoo_ms: records().map(|record| record.odoo.map(ms)).collect(),
+            answer_bytes: records()
+                .map(|record| i64::try_from(record.answer_bytes).unwrap_or(i64::MAX))
+                .collect(),
+            request_id: records().map(|record| &*record.request_id).collect(),
+            address: records()
+                .map(|record| record.address.map(|address| address.to_string()))
+                .collect(),
+        }
+    }
+}
+
+/// The newest calls of a key, and how many there were in the last 24 hours.
+pub(super) async fn of_key(pool: &PgPool, id: ApiKeyId) -> Result<KeyCalls> {
+    let rows = sqlx::query!(
+        "SELECT called_at, model, method, code, way, duration_ms, odoo_ms, answer_bytes, request_id,
+                host(address) AS address
+         FROM call_records WHERE api_key_id = $1 ORDER BY called_at DESC, id DESC LIMIT $2",
+        id.0,
+        i64::from(RECENT_CALLS),
+    )
+    .fetch_all(pool)
+    .await?;
+    let counts = sqlx::query!(
+        r#"SELECT count(*) AS "calls!", count(*) FILTER (WHERE code <> 'ok') AS "failures!"
+           FROM (
+               SELECT code FROM call_records
+               WHERE api_key_id = $1 AND called_at > now() - interval '24 hours'
+               ORDER BY called_at DESC LIMIT $2
+           ) AS newest"#,
+        id.0,
+        i64::from(CALLS_COUNTED),
+    )
+    .fetch_one(pool)
+    .await?;
+    let recent = rows.into_iter().map(|row| RecentCall {
+        called_at: row.called_at,
+        model: row.model,
+        method: row.method,
+        code: row.code,
+        way: row.way,
+        duration_ms: row.duration_ms,
+        odoo_ms: row.odoo_ms,
+        answer_bytes: u64::try_from(row.answer_bytes).unwrap_or(0),
+        request_id: row.request_id,
+        address: row.address,
+    });
+    Ok(KeyCalls {
+        recent: recent.collect(),
+        calls_24h: u64::try_from(counts.calls).unwrap_or(0),
+        failures_24h: u64::try_from(counts.failures).unwrap_or(0),
+    })
+}
