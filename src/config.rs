@@ -203,24 +203,33 @@ pub struct OdooSettings {
 }
 
 impl Settings {
-    /// The Odoo that is set; `None` means the demo Odoo.
+    /// The one way into Odoo that is set; `None`: the cheapest that works.
     ///
     /// # Errors
-    /// When only a part of the settings is there, or a value can't be honored.
-    pub fn odoo(&self) -> Result<Option<OdooSettings>, ConfigError> {
-        let filled = |secret: &Option<SecretString>| secret.clone().filter(|secret| !secret.expose_secret().is_empty());
-        let (api_key, password) = (filled(&self.odoo_api_key), filled(&self.odoo_password));
-        let way = match self.odoo_transport {
+    /// For a way that this version does not know.
+    pub fn way(&self) -> Result<Option<Way>, ConfigError> {
+        Ok(match self.odoo_transport {
             Transport::Auto => None,
             Transport::Json2 => Some(Way::Json2),
             Transport::Jsonrpc => Some(Way::JsonRpc),
             Transport::Web => Some(Way::Web),
             Transport::Xmlrpc => {
                 return Err(ConfigError(
-                    "ODOO_TRANSPORT: this version does not speak XML-RPC. Set it to auto, web, jsonrpc or json2.".into(),
+                    "ODOO_TRANSPORT: this version does not speak XML-RPC. Set it to auto, web, jsonrpc or json2."
+                        .into(),
                 ));
             }
-        };
+        })
+    }
+
+    /// The Odoo that is set; `None` means the demo Odoo.
+    ///
+    /// # Errors
+    /// When only a part of the settings is there, or a value can't be honored.
+    pub fn odoo(&self) -> Result<Option<OdooSettings>, ConfigError> {
+        let way = self.way()?;
+        let held = |secret: &Option<SecretString>| secret.clone().filter(|secret| !secret.expose_secret().is_empty());
+        let (api_key, password) = (held(&self.odoo_api_key), held(&self.odoo_password));
         let Some(url) = self.odoo_url.clone() else {
             if self.odoo_db.is_some() || self.odoo_username.is_some() || api_key.is_some() || password.is_some() {
                 return Err(ConfigError(
@@ -230,6 +239,9 @@ impl Settings {
             return Ok(None);
         };
         let missing = |name: &str| ConfigError(format!("{name} is missing: ODOO_URL is set, so the bridge needs it."));
+        let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let db = filled(&self.odoo_db).ok_or_else(|| missing("ODOO_DB"))?;
+        let username = filled(&self.odoo_username).ok_or_else(|| missing("ODOO_USERNAME"))?;
         let (need_key, need_password) = match way {
             Some(Way::Json2) => (api_key.is_none(), false),
             Some(Way::Web) => (false, password.is_none()),
@@ -244,16 +256,8 @@ impl Settings {
         }
         Ok(Some(OdooSettings {
             url,
-            db: self
-                .odoo_db
-                .clone()
-                .filter(|db| !db.is_empty())
-                .ok_or_else(|| missing("ODOO_DB"))?,
-            username: self
-                .odoo_username
-                .clone()
-                .filter(|name| !name.is_empty())
-                .ok_or_else(|| missing("ODOO_USERNAME"))?,
+            db,
+            username,
             password,
             api_key,
             way,

@@ -29,8 +29,31 @@ struct RealApp {
 }
 
 impl RealApp {
+    /// A bridge with both of Odoo's credentials, which takes the cheapest way.
     async fn spawn(pool: PgPool) -> Self {
-        Self::spawn_as(pool, &env("USERNAME"), &env("API_KEY")).await
+        Self::spawn_by(pool, "auto").await
+    }
+
+    /// A bridge that takes one way in particular.
+    async fn spawn_by(pool: PgPool, way: &str) -> Self {
+        let (url, db, username) = (env("URL"), env("DB"), env("USERNAME"));
+        let (key, password) = (env("API_KEY"), env("PASSWORD"));
+        let args = [
+            "--odoo-url",
+            &url,
+            "--odoo-db",
+            &db,
+            "--odoo-username",
+            &username,
+            "--odoo-api-key",
+            &key,
+            "--odoo-password",
+            &password,
+            "--odoo-transport",
+            way,
+        ];
+        let bridge = Arc::new(helpers::start(pool.clone(), &args).await);
+        Self { bridge, pool }
     }
 
     /// A bridge that works as somebody in particular.
@@ -115,9 +138,16 @@ async fn a_password_works_as_well_as_an_api_key(pool: PgPool) {
     );
 }
 
+const WAYS: [&str; 3] = ["web", "jsonrpc", "json2"];
+
 #[sqlx::test]
-async fn every_error_of_odoo_gets_its_own_code(pool: PgPool) {
-    let app = RealApp::spawn(pool).await;
+async fn every_error_of_odoo_gets_its_own_code_by_every_way(pool: PgPool) {
+    for way in WAYS {
+        errors_by(RealApp::spawn_by(pool.clone(), way).await, way).await;
+    }
+}
+
+async fn errors_by(app: RealApp, way: &str) {
     let actor = app.actor().await;
     let sent = actor
         .call(&call(
@@ -201,12 +231,12 @@ async fn every_error_of_odoo_gets_its_own_code(pool: PgPool) {
         assert_eq!(
             (answer.status, answer.code()),
             (status, code),
-            "{name}: {}",
+            "{way}, {name}: {}",
             answer.text
         );
         assert!(
             !answer.text.contains("Traceback") && !answer.text.contains("site-packages"),
-            "{name}: {}",
+            "{way}, {name}: {}",
             answer.text
         );
     }
@@ -295,9 +325,7 @@ async fn a_database_that_is_not_there_is_unreachable_and_names_no_host(pool: PgP
     );
 }
 
-#[sqlx::test]
-async fn records_are_created_written_and_removed(pool: PgPool) {
-    let app = RealApp::spawn(pool).await;
+async fn write_by(app: RealApp) {
     let actor = app.actor().await;
     let created = actor
         .call(&call(
@@ -436,25 +464,96 @@ fn sixty_calls() -> Vec<(String, String, Value, Value)> {
 }
 
 #[sqlx::test]
-async fn sixty_calls_answer_what_execute_kw_answers(pool: PgPool) {
-    let app = RealApp::spawn(pool).await;
-    let actor = app.actor().await;
-    let (uid, secret) = (2, env("API_KEY"));
+async fn sixty_calls_answer_what_execute_kw_answers_by_every_way(pool: PgPool) {
     let calls = sixty_calls();
     assert_eq!(calls.len(), 60);
-    for (model, method, args, kwargs) in calls {
-        let answer = actor.call(&call(&model, &method, args.clone(), kwargs.clone())).await;
-        let odoo = direct(uid, &secret, &model, &method, &args, &kwargs).await;
-        match odoo.get("error") {
-            None => assert_eq!(answer.data(), &odoo["result"], "{model}.{method} {args} {kwargs}"),
-            Some(error) => panic!("the comparison has a call that fails: {model}.{method} {args} {kwargs}: {error}"),
+    let mut expected = Vec::new();
+    for (model, method, args, kwargs) in &calls {
+        let odoo = direct(2, &env("API_KEY"), model, method, args, kwargs).await;
+        assert!(
+            odoo.get("error").is_none(),
+            "the comparison has a call that fails: {model}.{method} {args} {kwargs}: {odoo}"
+        );
+        expected.push(odoo["result"].clone());
+    }
+    for way in WAYS {
+        let app = RealApp::spawn_by(pool.clone(), way).await;
+        let actor = app.actor().await;
+        for ((model, method, args, kwargs), expected) in calls.iter().zip(&expected) {
+            let answer = actor.call(&call(model, method, args.clone(), kwargs.clone())).await;
+            assert_eq!(answer.data(), expected, "{way}: {model}.{method} {args} {kwargs}");
         }
+        app.bridge.state.records.flush(&pool).await.expect("written");
+    }
+    let ways: Vec<(Option<String>, i64)> =
+        sqlx::query_as("SELECT way, count(*) FROM call_records WHERE code = 'ok' GROUP BY way ORDER BY way")
+            .fetch_all(&pool)
+            .await
+            .expect("records");
+    let expected = ["json2", "jsonrpc", "web"].map(|way| (Some(way.to_owned()), 60));
+    assert_eq!(ways, expected, "each call went by the way that was set");
+}
+
+#[sqlx::test]
+async fn records_are_created_written_and_removed_by_every_way(pool: PgPool) {
+    for way in WAYS {
+        write_by(RealApp::spawn_by(pool.clone(), way).await).await;
     }
 }
 
 #[sqlx::test]
-async fn data_are_odoos_own_bytes(pool: PgPool) {
+async fn the_cheapest_way_is_picked_and_says_why(pool: PgPool) {
     let app = RealApp::spawn(pool).await;
+    app.bridge.state.odoo.probe().await;
+    let report = app.bridge.state.odoo.report();
+    let picked: Vec<_> = report.ways.iter().filter(|way| way.picked).collect();
+    assert_eq!(picked.len(), 1, "{report:?}");
+    assert_eq!(picked[0].way, odoo_bridge::odoo::Way::Web, "{report:?}");
+    assert!(report.ways.iter().all(|way| way.cost_ms.is_some()), "{report:?}");
+    assert_eq!(report.picked_because, "It costs least of those that work.");
+}
+
+#[sqlx::test]
+async fn an_api_key_is_no_password_for_a_session_and_a_password_is_no_api_key(pool: PgPool) {
+    // The web session refuses it, JSON-2 as well; JSON-RPC takes either.
+    let (url, db, username, password) = (env("URL"), env("DB"), env("USERNAME"), env("PASSWORD"));
+    let args = [
+        "--odoo-url",
+        &url,
+        "--odoo-db",
+        &db,
+        "--odoo-username",
+        &username,
+        "--odoo-api-key",
+        &password,
+        "--odoo-password",
+        "wrong",
+    ];
+    let app = RealApp {
+        bridge: Arc::new(helpers::start(pool.clone(), &args).await),
+        pool,
+    };
+    let answer = app
+        .actor()
+        .await
+        .call(&call("sale.order", "search_count", json!([[]]), json!({})))
+        .await;
+    assert!(answer.data().is_number(), "{}", answer.text);
+    app.bridge.state.odoo.probe().await;
+    let report = app.bridge.state.odoo.report();
+    let refused: Vec<_> = report.refused.iter().map(|refused| refused.setting).collect();
+    assert_eq!(refused, ["ODOO_PASSWORD", "ODOO_API_KEY"], "{report:?}");
+    assert!(!report.all_refused, "JSON-RPC works: {report:?}");
+}
+
+#[sqlx::test]
+async fn data_are_odoos_own_bytes_by_every_way(pool: PgPool) {
+    for way in WAYS {
+        bytes_by(RealApp::spawn_by(pool.clone(), way).await).await;
+    }
+}
+
+async fn bytes_by(app: RealApp) {
     let actor = app.actor().await;
     let (args, kwargs) = (
         json!([[], ["name", "amount_total", "partner_id"], 0, 10, "id"]),

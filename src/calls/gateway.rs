@@ -1,76 +1,125 @@
 //! The product, in one function: who asks, what for, and what Odoo says.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 
-use crate::calls::records::CallRecord;
+use crate::calls::records::{CallRecord, Recorder};
 use crate::calls::request::CallRequest;
+use crate::calls::sharing::Flights;
+use crate::config::Settings;
 use crate::error::{AppError, ErrorCode, Result};
 use crate::keys::verify::{AuthedKey, KeyVerifier, Rejection};
-use crate::odoo::{Call, Odoo};
+use crate::odoo::methods;
+use crate::odoo::{Call, Data, Odoo, Way};
 
-/// What a call came to.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Odoo's result, byte for byte.
-    pub data: Bytes,
-    /// How long Odoo took.
-    pub odoo_duration: Duration,
+/// What `POST /call` works with: nothing that asks the database for each call.
+pub struct Gateway {
+    /// Decides whether a key is accepted.
+    pub keys: KeyVerifier,
+    /// The way to Odoo.
+    pub odoo: Arc<Odoo>,
+    /// Keeps what was called.
+    pub records: Recorder,
+    /// Identical reads on their way.
+    pub flights: Flights,
+    /// All settings.
+    pub settings: Arc<Settings>,
 }
 
-/// Accepts the key that a request presented, or says nothing but that it does
-/// not: every reason gets the same answer, the log has the true one.
-///
-/// # Errors
-/// `unauthenticated`, `unavailable`, `internal`.
-pub async fn authenticate(
-    keys: &KeyVerifier,
-    presented: Result<&[u8], Rejection>,
-    now: DateTime<Utc>,
-) -> Result<AuthedKey> {
-    let verdict = match presented {
-        Ok(presented) => keys.verify(presented, now).await?,
-        Err(rejection) => Err(rejection),
-    };
-    match verdict {
-        Ok(key) => Ok(key),
-        Err(rejection) => {
-            keys.tell_rejected(rejection);
-            Err(AppError::new(
-                ErrorCode::Unauthenticated,
-                "The API key is missing or not accepted. Send a valid one in the X-API-KEY header.",
-            ))
+/// What a call came to.
+pub struct Outcome {
+    /// Odoo's result, byte for byte.
+    pub data: Data,
+    /// How long Odoo took until it was known to be a result.
+    pub odoo_duration: Duration,
+    /// By which way it came.
+    pub way: Way,
+}
+
+impl Outcome {
+    /// Whether all of the result is there.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        matches!(self.data, Data::Whole(_))
+    }
+
+    /// The same once more; `None` if it streams.
+    #[must_use]
+    pub fn copy(&self) -> Option<Self> {
+        match &self.data {
+            Data::Whole(bytes) => Some(Self {
+                data: Data::Whole(Bytes::clone(bytes)),
+                odoo_duration: self.odoo_duration,
+                way: self.way,
+            }),
+            Data::Stream(_) => None,
         }
     }
 }
 
-/// Does the call that `body` describes, for a key that was accepted, and notes in
-/// `record` what it was.
-///
-/// # Errors
-/// `invalid_request` and whatever Odoo's answer is classified as.
-pub async fn call(odoo: &Odoo, key: &AuthedKey, body: &[u8], record: &mut CallRecord) -> Result<Outcome> {
-    let request = CallRequest::parse(body)?;
-    record.asks(&request.model, &request.method, "jsonrpc");
-    let call = Call {
-        model: &request.model,
-        method: &request.method,
-        args: request.args,
-        kwargs: request.kwargs,
-    };
-    let answer = odoo.execute(call).await;
-    tracing::debug!(
-        key.id = %key.id,
-        odoo.model = %request.model,
-        odoo.method = %request.method,
-        ok = answer.is_ok(),
-        "call"
-    );
-    let answer = answer?;
+impl Gateway {
+    /// Accepts the key that a request presented, or says nothing but that it does
+    /// not: every reason gets the same answer, the log has the true one.
+    ///
+    /// # Errors
+    /// `unauthenticated`, `unavailable`, `internal`.
+    pub async fn authenticate(&self, presented: Result<&[u8], Rejection>, now: DateTime<Utc>) -> Result<AuthedKey> {
+        let verdict = match presented {
+            Ok(presented) => self.keys.verify(presented, now).await?,
+            Err(rejection) => Err(rejection),
+        };
+        verdict.map_err(|rejection| {
+            self.keys.tell_rejected(rejection);
+            AppError::new(
+                ErrorCode::Unauthenticated,
+                "The API key is missing or not accepted. Send a valid one in the X-API-KEY header.",
+            )
+        })
+    }
+
+    /// Does the call that `body` describes, for a key that was accepted, and notes
+    /// in `record` what it was.
+    ///
+    /// # Errors
+    /// `invalid_request` and whatever Odoo's answer is classified as.
+    pub async fn call(&self, key: &AuthedKey, body: &Bytes, record: &mut CallRecord) -> Result<Outcome> {
+        let request = CallRequest::parse(body)?;
+        record.asks(&request.model, &request.method);
+        if !key.share_reads {
+            return ask(&self.odoo, &request).await;
+        }
+        if !methods::only_reads(&request.method) {
+            let outcome = ask(&self.odoo, &request).await;
+            self.flights.forget(key.id);
+            return outcome;
+        }
+        let (odoo, own_body) = (Arc::clone(&self.odoo), Bytes::clone(body));
+        let shared = self.flights.join(key.id, Bytes::clone(body), move || {
+            async move { ask(&odoo, &CallRequest::parse(&own_body)?).await }.boxed()
+        });
+        match shared.await {
+            Some(outcome) => outcome,
+            None => ask(&self.odoo, &request).await,
+        }
+    }
+}
+
+async fn ask(odoo: &Odoo, request: &CallRequest<'_>) -> Result<Outcome> {
+    let answer = odoo
+        .execute(Call {
+            model: &request.model,
+            method: &request.method,
+            args: request.args,
+            kwargs: request.kwargs,
+        })
+        .await?;
     Ok(Outcome {
         data: answer.data,
         odoo_duration: answer.duration,
+        way: answer.way,
     })
 }

@@ -1,6 +1,7 @@
 //! `POST /call` over HTTP: the key out of the headers, the body within its
 //! bounds, the answer around Odoo's bytes without copying them.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -8,68 +9,58 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use chrono::Utc;
-use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use crate::calls::gateway::{self, Outcome};
+use crate::calls::answer::{Ending, success};
+use crate::calls::gateway::{Gateway, Outcome};
 use crate::calls::model::KEY_HEADER;
 use crate::calls::records::CallRecord;
 use crate::error::{AppError, ErrorCode, Result};
 use crate::keys::verify::{AuthedKey, Rejection};
 use crate::server::{origin, request_id, telemetry};
-use crate::state::AppState;
 
 /// How long a client may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The handler.
-pub async fn post_call(State(state): State<AppState>, request: Request) -> Response {
-    let started = Instant::now();
-    let result = answer(&state, request).await;
-    let total = started.elapsed();
-    match result {
-        Ok(outcome) => {
-            telemetry::record_call("ok", total, Some(outcome.odoo_duration));
-            success(outcome, total)
-        }
-        Err(error) => {
-            telemetry::record_call(error.code.as_str(), total, None);
-            let wrong_method = error.code == ErrorCode::MethodNotAllowed;
-            let mut response = error.into_response();
-            if wrong_method {
-                response
-                    .headers_mut()
-                    .insert(header::ALLOW, HeaderValue::from_static("POST"));
-            }
-            response
-        }
-    }
-}
-
-async fn answer(state: &AppState, request: Request) -> Result<Outcome> {
+pub async fn post_call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let began = Instant::now();
     if request.method() != Method::POST {
-        return Err(AppError::new(ErrorCode::MethodNotAllowed, "Use POST to make a call."));
+        let mut response = AppError::new(ErrorCode::MethodNotAllowed, "Use POST to make a call.").into_response();
+        response
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static("POST"));
+        telemetry::record_call(ErrorCode::MethodNotAllowed.as_str(), began.elapsed(), None);
+        return response;
     }
     let (parts, body) = request.into_parts();
-    let (began, now) = (Instant::now(), Utc::now());
-    let key = gateway::authenticate(&state.keys, presented_key(&parts.headers), now).await?;
-    let address = origin::client_address(&parts.headers, &parts.extensions, &state.settings);
-    let mut record = CallRecord::begin(now, key.id, request_id::current().into(), address);
-    let result = accepted(state, &key, &parts.headers, body, &mut record).await;
-    match &result {
-        Ok(outcome) => record.end("ok", began.elapsed(), Some(outcome.odoo_duration), outcome.data.len()),
-        Err(error) => record.end(error.code.as_str(), began.elapsed(), None, 0),
+    let now = Utc::now();
+    let key = match gateway.authenticate(presented_key(&parts.headers), now).await {
+        Ok(key) => key,
+        Err(error) => {
+            telemetry::record_call(error.code.as_str(), began.elapsed(), None);
+            return error.into_response();
+        }
+    };
+    let request_id = request_id::current();
+    let address = origin::client_address(&parts.headers, &parts.extensions, &gateway.settings);
+    let record = CallRecord::begin(now, key.id, request_id.as_str().into(), address);
+    let mut ending = Ending::new(record, gateway.records.clone(), began);
+    match accepted(&gateway, &key, &parts.headers, body, &mut ending).await {
+        Ok(outcome) => success(outcome, ending, &request_id),
+        Err(error) => {
+            ending.end(error.code.as_str(), 0);
+            error.into_response()
+        }
     }
-    state.records.record(record);
-    result
 }
 
 async fn accepted(
-    state: &AppState,
+    gateway: &Gateway,
     key: &AuthedKey,
     headers: &HeaderMap,
     body: Body,
-    record: &mut CallRecord,
+    ending: &mut Ending,
 ) -> Result<Outcome> {
     if !is_json(headers) {
         return Err(AppError::new(
@@ -77,8 +68,11 @@ async fn accepted(
             "The body must be JSON, declared with Content-Type: application/json.",
         ));
     }
-    let body = read_body(body, state.settings.max_request_bytes).await?;
-    gateway::call(&state.odoo, key, &body, record).await
+    let body = read_body(body, gateway.settings.max_request_bytes).await?;
+    let record = ending
+        .record()
+        .ok_or_else(|| AppError::internal("the call has ended"))?;
+    gateway.call(key, &body, record).await
 }
 
 /// The one key in the headers: `X-API-KEY`, or `Authorization: Bearer`.
@@ -129,24 +123,4 @@ fn is_too_large(error: &axum::Error) -> bool {
         source = error.source();
     }
     false
-}
-
-/// `{"success":true,"data":<Odoo's bytes>,"request_id":"…"}`
-fn success(outcome: Outcome, total: Duration) -> Response {
-    let before = Bytes::from_static(br#"{"success":true,"data":"#);
-    // A request id needs no escaping: see request_id.
-    let after = Bytes::from(format!(r#","request_id":"{}"}}"#, request_id::current()));
-    let length = before.len() + outcome.data.len() + after.len();
-    let odoo_ms = outcome.odoo_duration.as_secs_f64() * 1_000.0;
-    let total_ms = total.as_secs_f64() * 1_000.0;
-    let parts = [before, outcome.data, after].map(Ok::<_, std::convert::Infallible>);
-    let mut response = Body::from_stream(stream::iter(parts)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(timing) = HeaderValue::from_str(&format!("total;dur={total_ms:.2}, odoo;dur={odoo_ms:.2}")) {
-        headers.insert("server-timing", timing);
-    }
-    response
 }

@@ -48,7 +48,7 @@ pub struct CallRecord {
     pub model: Option<Box<str>>,
     /// See `model`.
     pub method: Option<Box<str>>,
-    /// `ok` or the error's code.
+    /// `ok`, the error's code, or `aborted` if the client went away.
     pub code: &'static str,
     /// `web`, `jsonrpc`, `json2`, `xmlrpc`; `None` if Odoo was not asked.
     pub way: Option<&'static str>,
@@ -86,19 +86,18 @@ impl CallRecord {
         }
     }
 
-    /// What it asks of Odoo, and by which way.
-    pub fn asks(&mut self, model: &str, method: &str, way: &'static str) {
+    /// What it asks of Odoo.
+    pub fn asks(&mut self, model: &str, method: &str) {
         self.model = Some(model.into());
         self.method = Some(method.into());
-        self.way = Some(way);
     }
 
     /// What came of it.
-    pub fn end(&mut self, code: &'static str, duration: Duration, odoo: Option<Duration>, answer_bytes: usize) {
+    pub fn end(&mut self, code: &'static str, duration: Duration, odoo: Option<Duration>, answer_bytes: u64) {
         self.code = code;
         self.duration = duration;
         self.odoo = odoo;
-        self.answer_bytes = answer_bytes as u64;
+        self.answer_bytes = answer_bytes;
     }
 }
 

@@ -93,6 +93,11 @@ static METHODS: [Signature; 18] = [
     on_records("action_cancel", Class::Own, &[]),
 ];
 
+/// All methods, with the names of their parameters.
+pub fn methods() -> &'static [Signature] {
+    &METHODS
+}
+
 /// Runs a call. What it changes is changed as a whole or not at all.
 ///
 /// # Errors

@@ -46,6 +46,12 @@ raisers! {
     name_error => "builtins.NameError";
     /// Any other.
     other => "builtins.Exception";
+    /// An address or a name that is not there.
+    not_found => "werkzeug.exceptions.NotFound";
+    /// No API key, or a wrong one.
+    unauthorized => "werkzeug.exceptions.Unauthorized";
+    /// The session is over.
+    session_expired => "odoo.http.SessionExpiredException";
     /// The database can't be reached.
     database => "psycopg2.OperationalError";
     /// A negative limit.
@@ -76,20 +82,25 @@ impl Exception {
         }
     }
 
-    /// The `error` of a JSON-RPC answer.
+    /// What is told of it: the body of a JSON-2 error, the `data` of JSON-RPC.
     #[must_use]
-    pub fn to_json_rpc(&self) -> Value {
-        let data = Value::Dict(vec![
+    pub fn to_data(&self) -> Value {
+        Value::Dict(vec![
             ("name".into(), self.name.into()),
             ("message".into(), self.message.as_str().into()),
             ("arguments".into(), Value::List(vec![self.message.as_str().into()])),
             ("context".into(), Value::Dict(Vec::new())),
             ("debug".into(), self.traceback().into()),
-        ]);
+        ])
+    }
+
+    /// The `error` of a JSON-RPC answer.
+    #[must_use]
+    pub fn to_json_rpc(&self) -> Value {
         Value::Dict(vec![
             ("code".into(), 0.into()),
             ("message".into(), "Odoo Server Error".into()),
-            ("data".into(), data),
+            ("data".into(), self.to_data()),
         ])
     }
 

@@ -111,6 +111,8 @@ struct State {
     latency: Duration,
     refuse_credentials: bool,
     without_sales: bool,
+    two_factor: bool,
+    closed: Vec<String>,
 }
 
 /// The demo's faults. None at first.
@@ -136,7 +138,8 @@ impl Faults {
     }
 
     /// Only requests of this RPC method do, such as `execute_kw` or
-    /// `authenticate` (or of this path, such as `/web/health`).
+    /// `authenticate`, `call_kw` (web session), `json2`, `doc-bearer` (or of this
+    /// path, such as `/web/health`).
     pub fn set_on(&self, method: &str, fault: Fault) {
         self.plan(fault, Some(method), None);
     }
@@ -156,6 +159,17 @@ impl Faults {
         self.state().refuse_credentials = refuse;
     }
 
+    /// The user has two-factor authentication: no session by password alone.
+    pub fn require_two_factor(&self, require: bool) {
+        self.state().two_factor = require;
+    }
+
+    /// Every address that begins like this is not there any more, as in a later
+    /// Odoo or behind a proxy that closes it.
+    pub fn close_way(&self, prefix: &str) {
+        self.state().closed.push(prefix.to_owned());
+    }
+
     /// As if the Sales module was not installed: no `sale.order`.
     pub fn uninstall_sales(&self, uninstall: bool) {
         self.state().without_sales = uninstall;
@@ -172,6 +186,17 @@ impl Faults {
 
     pub(super) fn credentials_refused(&self) -> bool {
         self.state().refuse_credentials
+    }
+
+    pub(super) fn two_factor(&self) -> bool {
+        self.state().two_factor
+    }
+
+    pub(super) fn is_closed(&self, path: &str) -> bool {
+        self.state()
+            .closed
+            .iter()
+            .any(|prefix| path.starts_with(prefix.as_str()))
     }
 
     pub(super) fn sales_missing(&self) -> bool {

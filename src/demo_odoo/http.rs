@@ -1,8 +1,8 @@
 //! The demo's addresses, and the place where faults are put in.
 
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Request as HttpRequest, State};
-use axum::http::header::{ACCEPT, CONNECTION, CONTENT_TYPE};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Request as HttpRequest, State};
+use axum::http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, ETAG, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +14,7 @@ use super::DemoOdoo;
 use super::faults::Fault;
 use super::jsonrpc::{Reply, Request};
 use super::listener::Wire;
+use super::{json2, web};
 
 /// Odoo takes large bodies; the demo stays below what a test machine minds.
 const BODY_MAX_BYTES: usize = 64 * 1024 * 1024;
@@ -21,6 +22,11 @@ const BODY_MAX_BYTES: usize = 64 * 1024 * 1024;
 pub(super) fn router(demo: &DemoOdoo) -> Router {
     Router::new()
         .route("/jsonrpc", any(jsonrpc))
+        .route("/web/session/authenticate", any(web_login))
+        .route("/web/dataset/call_kw", any(web_call))
+        .route("/web/dataset/call_kw/{path}", any(web_call))
+        .route("/json/2/{model}/{method}", any(json2_call))
+        .route("/doc-bearer/{file}", get(doc_bearer))
         .route("/web/health", get(health))
         .route("/json/version", get(version))
         .fallback(not_found)
@@ -37,11 +43,15 @@ async fn close(
     next: Next,
 ) -> Response {
     let path = request.uri().path().to_owned();
-    let mut response = if path == "/jsonrpc" {
+    let mut response = if demo.faults().is_closed(&path) {
+        demo.count("closed");
+        not_found(Method::POST).await
+    } else if path == "/jsonrpc" {
         next.run(request).await
     } else {
-        demo.count(&path);
-        let fault = demo.faults().take(&path);
+        let name = name_of(&path);
+        demo.count(name);
+        let fault = demo.faults().take(name);
         let answer = next.run(request).await;
         spoiled(&demo, wire.map(|Extension(ConnectInfo(wire))| wire), fault, answer).await
     };
@@ -49,6 +59,74 @@ async fn close(
         .headers_mut()
         .insert(CONNECTION, HeaderValue::from_static("close"));
     response
+}
+
+/// What a request is called in counts and faults.
+fn name_of(path: &str) -> &str {
+    match path {
+        _ if path.starts_with("/web/dataset/call_kw") => "call_kw",
+        _ if path.starts_with("/json/2/") => "json2",
+        _ if path.starts_with("/doc-bearer/") => "doc-bearer",
+        other => other,
+    }
+}
+
+async fn web_login(State(demo): State<DemoOdoo>, body: Bytes) -> Response {
+    match Request::parse(&body) {
+        Ok(request) => {
+            let (reply, cookie) = web::log_in(&demo, &request);
+            with_cookie(respond(reply), cookie)
+        }
+        Err(reply) => respond(reply),
+    }
+}
+
+async fn web_call(State(demo): State<DemoOdoo>, headers: HeaderMap, body: Bytes) -> Response {
+    match Request::parse(&body) {
+        Ok(request) => {
+            let (reply, cookie) = web::call(&demo, &headers, request);
+            with_cookie(respond(reply), cookie)
+        }
+        Err(reply) => respond(reply),
+    }
+}
+
+fn with_cookie(mut response: Response, id: Option<String>) -> Response {
+    let cookie =
+        id.and_then(|id| HeaderValue::from_str(&format!("session_id={id}; Max-Age=604800; HttpOnly; Path=/")).ok());
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+async fn json2_call(
+    State(demo): State<DemoOdoo>,
+    Path((model, method)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    json2_reply(json2::call(&demo, &headers, model, method, &body))
+}
+
+async fn doc_bearer(State(demo): State<DemoOdoo>, Path(file): Path<String>, headers: HeaderMap) -> Response {
+    let mut response = json2_reply(json2::documentation(&demo, &headers, &file));
+    response
+        .headers_mut()
+        .insert(ETAG, HeaderValue::from_static(json2::ETAG));
+    response
+}
+
+fn json2_reply((status, body): json2::Reply) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    match body {
+        Some(body) => (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], body).into_response(),
+        None if status == StatusCode::NOT_MODIFIED => status.into_response(),
+        None => html(
+            status,
+            "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n",
+        ),
+    }
 }
 
 async fn jsonrpc(

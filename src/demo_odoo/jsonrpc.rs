@@ -42,7 +42,16 @@ impl Request {
         Ok(request)
     }
 
-    fn param(&self, name: &str) -> Option<&Value> {
+    /// Without the caller's id, as errors before the call have it.
+    pub(super) fn anonymous(self) -> Self {
+        Self {
+            id: Value::None,
+            params: self.params,
+        }
+    }
+
+    /// A parameter.
+    pub(super) fn param(&self, name: &str) -> Option<&Value> {
         self.params
             .iter()
             .find(|(given, _)| given == name)
@@ -62,6 +71,21 @@ impl Request {
             Ok(result) => answer.push(("result".into(), result)),
             Err(exception) => answer.push(("error".into(), exception.to_json_rpc())),
         }
+        Reply::Json(Value::Dict(answer).dump())
+    }
+
+    /// The answer to an exception that has a code of its own.
+    pub(super) fn failure(&self, exception: &Exception, code: i64, message: &str) -> Reply {
+        let error = Value::Dict(vec![
+            ("code".into(), Value::Int(code)),
+            ("message".into(), message.into()),
+            ("data".into(), exception.to_data()),
+        ]);
+        let answer = vec![
+            ("jsonrpc".to_owned(), "2.0".into()),
+            ("id".to_owned(), self.id.clone()),
+            ("error".into(), error),
+        ];
         Reply::Json(Value::Dict(answer).dump())
     }
 

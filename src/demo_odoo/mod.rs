@@ -1,11 +1,11 @@
 //! A stand-in for Odoo, to try the bridge without one and to test it with
-//! faults. It speaks Odoo 19's JSON-RPC with the same bytes; its data are made up
-//! and live in memory. It is never a proof of what Odoo does.
+//! faults. It speaks Odoo 19's JSON-RPC, web session and JSON-2 with the same
+//! bytes; its data are made up and live in memory. It is never a proof of what Odoo does.
 //!
 //! Two halves that know little of each other: the engine (`schema`, `models`,
 //! `database`, `domain`, `arguments`, `engine`, `read`, `group`, `spans`, `write`, `seed`)
-//! takes a call and gives a value or an exception; the wire (`jsonrpc`, `http`,
-//! `listener`, `faults`) is what a socket sees of it. Another protocol is another
+//! takes a call and gives a value or an exception; the wire (`jsonrpc`, `web`,
+//! `json2`, `http`, `listener`, `faults`) is what a socket sees of it. Another protocol is another
 //! wire on the same engine.
 //!
 //! Unlike Odoo it has no record rules: the user `demo` sees every order.
@@ -19,6 +19,7 @@ mod exception;
 mod faults;
 mod group;
 mod http;
+mod json2;
 mod jsonrpc;
 mod listener;
 mod models;
@@ -27,6 +28,7 @@ mod schema;
 mod seed;
 mod spans;
 mod value;
+mod web;
 mod write;
 
 use std::collections::BTreeMap;
@@ -47,6 +49,9 @@ pub const DB: &str = "demo";
 pub const USERNAME: &str = "admin";
 /// The administrator's password.
 pub const PASSWORD: &str = "admin";
+
+/// The administrator's API key.
+pub const API_KEY: &str = "demo-api-key";
 
 const USERS: [(&str, &str, i64); 2] = [(USERNAME, PASSWORD, seed::ADMIN), ("demo", "demo", seed::DEMO)];
 
@@ -75,6 +80,7 @@ pub struct DemoOdoo {
     database: Arc<Mutex<Database>>,
     counts: Arc<Mutex<Counts>>,
     faults: Faults,
+    sessions: web::Sessions,
 }
 
 impl Default for DemoOdoo {
@@ -99,10 +105,24 @@ impl DemoOdoo {
             database: Arc::new(Mutex::new(database)),
             counts: Arc::default(),
             faults: Faults::default(),
+            sessions: web::Sessions::default(),
         }
     }
 
-    /// Its addresses: `POST /jsonrpc`, `GET /web/health`, `GET /json/version`.
+    /// All sessions end at once, as after a restart or a change of the password.
+    pub fn expire_sessions(&self) {
+        self.sessions.clear();
+    }
+
+    /// The next answer to each session carries a new id; the old one is no good
+    /// any more.
+    pub fn rotate_sessions(&self) {
+        self.sessions.rotate();
+    }
+
+    /// Its addresses: `/jsonrpc`, `/web/session/authenticate`,
+    /// `/web/dataset/call_kw`, `/json/2/…`, `/doc-bearer/…`, `/web/health`,
+    /// `/json/version`.
     pub fn router(&self) -> axum::Router {
         http::router(self)
     }
@@ -130,9 +150,9 @@ impl DemoOdoo {
 
     /// The user's id, if the credentials are right.
     fn sign_in(&self, login: &str, password: &str) -> Option<i64> {
-        let known = USERS
-            .iter()
-            .find(|(name, secret, _)| *name == login && *secret == password);
+        let known = USERS.iter().find(|(name, secret, _)| {
+            *name == login && (*secret == password || (*name == USERNAME && password == API_KEY))
+        });
         known
             .filter(|_| !self.faults.credentials_refused())
             .map(|(_, _, uid)| *uid)
@@ -145,7 +165,8 @@ impl DemoOdoo {
                 None => Exception::access_denied(),
             });
         };
-        if *secret != password || self.faults.credentials_refused() {
+        let is_key = *known == seed::ADMIN && password == API_KEY;
+        if (*secret != password && !is_key) || self.faults.credentials_refused() {
             return Err(Exception::access_denied());
         }
         Ok(*known)

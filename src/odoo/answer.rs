@@ -42,7 +42,10 @@ pub fn result_begins(bytes: &[u8]) -> Option<usize> {
                 at = after;
             }
             b"id" => {
-                while bytes.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
+                while bytes
+                    .get(at)
+                    .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+                {
                     at += 1;
                 }
             }

@@ -99,7 +99,11 @@ impl Choice {
         let mut ways = self.lock();
         let known = &mut ways[way as usize];
         if known.state != state {
-            tracing::warn!(odoo.way = way.as_str(), reason, "this way into Odoo can't be used for now");
+            tracing::warn!(
+                odoo.way = way.as_str(),
+                reason,
+                "this way into Odoo can't be used for now"
+            );
         }
         known.state = state;
         known.reason = reason;
@@ -140,17 +144,19 @@ impl Choice {
 
 fn rank(known: &Known) -> u8 {
     match known.state {
-        WayState::Works | WayState::Untried => 0,
-        WayState::Closed => 1,
-        WayState::Refused => 2,
-        WayState::NotConfigured => 3,
+        WayState::Works => 0,
+        WayState::Untried => 1,
+        WayState::Closed => 2,
+        WayState::Refused => 3,
+        WayState::NotConfigured => 4,
     }
 }
 
 /// Milliseconds a call; of a way that was not measured, what orders them in general.
-#[expect(clippy::cast_precision_loss, reason = "0, 1 and 2")]
 fn cost(way: Way, known: &Known) -> f64 {
-    known.cost_ms.unwrap_or(way as u8 as f64) + way.unseen_cost_ms()
+    known
+        .cost_ms
+        .map_or_else(|| f64::from(way as u8), |measured| measured + way.unseen_cost_ms())
 }
 
 #[cfg(test)]

@@ -178,8 +178,11 @@ impl Odoo {
         let result = match result {
             // Odoo 22 has no JSON-RPC any more, and a proxy may close it before.
             Err(OdooError::WayClosed { .. } | OdooError::Unreachable { cause: None, .. }) => {
-                let reply = self.wire.send(self.wire.get_fresh(self.version_over_json.clone()), false).await?;
-                if reply.status != http::StatusCode::OK {
+                let reply = self
+                    .wire
+                    .send(self.wire.get_fresh(self.version_over_json.clone()), false)
+                    .await?;
+                if !reply.is_ok() {
                     return Err(not_ok(reply.status, &reply.whole().await?, false));
                 }
                 self.rpc_is_closed.store(true, Ordering::Relaxed);
@@ -279,7 +282,11 @@ impl Odoo {
     }
 
     /// Tries the ways in, now and then, until it is cancelled. Nothing waits for it.
+    /// Where the settings leave no choice there is nothing to find out.
     pub async fn run_probes(self: Arc<Self>) {
+        if self.settings.way.is_some() {
+            return;
+        }
         loop {
             self.probe().await;
             let all_work = Way::ALL
@@ -339,9 +346,9 @@ impl Odoo {
         model: &str,
     ) -> Result<Bytes, OdooError> {
         let reply = self.wire.send(request, false).await?;
-        let status = reply.status;
+        let (is_ok, status) = (reply.is_ok(), reply.status);
         let body = reply.whole().await?;
-        if status != http::StatusCode::OK {
+        if !is_ok {
             return Err(not_ok(status, &body, false));
         }
         jsonrpc::result_of(&body, model)
@@ -351,16 +358,16 @@ impl Odoo {
     /// result, streamed if its beginning shows one.
     pub(super) async fn json_rpc_data(reply: Reply, call: &Call<'_>) -> Result<Data, OdooError> {
         let may_write = !methods::only_reads(call.method);
-        let status = reply.status;
+        let (is_ok, status) = (reply.is_ok(), reply.status);
         let (window, is_whole) = reply.window();
-        if status == http::StatusCode::OK
+        if is_ok
             && !is_whole
             && let Some(begin) = answer::result_begins(window)
         {
             return Ok(Data::Stream(Box::new(reply.stream(begin, Frame::Rpc))));
         }
         let body = reply.whole().await?;
-        if status != http::StatusCode::OK {
+        if !is_ok {
             return Err(not_ok(status, &body, may_write));
         }
         match jsonrpc::result_of(&body, call.model) {

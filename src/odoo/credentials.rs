@@ -221,8 +221,7 @@ mod tests {
         assert!(uids.into_iter().all(|uid| uid.is_ok_and(|uid| uid == 7)));
         assert_eq!(logins.load(Ordering::Relaxed), 1);
         // All of them find the same login stale: one renews it.
-        let uids =
-            futures_util::future::join_all((0..50).map(|_| login.renew(&credential, Some(&6), log_in))).await;
+        let uids = futures_util::future::join_all((0..50).map(|_| login.renew(&credential, Some(&6), log_in))).await;
         assert!(uids.into_iter().all(|uid| uid.is_ok()));
         assert_eq!(logins.load(Ordering::Relaxed), 1);
     }

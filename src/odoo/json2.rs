@@ -46,7 +46,10 @@ pub(super) fn name_arguments(call: &Call<'_>, signature: Option<&Signature>) -> 
     for (name, value) in &named.0 {
         if members.iter().any(|(given, _)| given == name) {
             return Err(OdooError::Unmapped {
-                message: format!("The argument \"{name}\" of {}.{} is given twice.", call.model, call.method),
+                message: format!(
+                    "The argument \"{name}\" of {}.{} is given twice.",
+                    call.model, call.method
+                ),
             });
         }
         members.push((name, value));
@@ -55,7 +58,10 @@ pub(super) fn name_arguments(call: &Call<'_>, signature: Option<&Signature>) -> 
 }
 
 fn write_members(call: &Call<'_>, members: &[(&str, &RawValue)]) -> Named {
-    let length: usize = members.iter().map(|(name, value)| name.len() + value.get().len() + 8).sum();
+    let length: usize = members
+        .iter()
+        .map(|(name, value)| name.len() + value.get().len() + 8)
+        .sum();
     let mut body = Vec::with_capacity(length + 2);
     let mut only_one = false;
     body.push(b'{');
@@ -142,7 +148,7 @@ pub(super) fn error_of(status: StatusCode, body: &[u8], model: &str) -> Option<O
     if body.name.is_empty() {
         return None;
     }
-    if status == StatusCode::UNAUTHORIZED {
+    if status.as_u16() == 401 {
         return Some(OdooError::AuthFailed {
             retry_in: std::time::Duration::ZERO,
         });
@@ -176,10 +182,16 @@ mod tests {
     #[test]
     fn positions_become_names_and_bytes_stay() {
         let (body, _) = named("search_read", r#"[[["a",">=",1.00]], ["name"], 0]"#, r#"{"limit":5}"#).expect("named");
-        assert_eq!(body, r#"{"domain":[["a",">=",1.00]],"fields":["name"],"offset":0,"limit":5}"#);
+        assert_eq!(
+            body,
+            r#"{"domain":[["a",">=",1.00]],"fields":["name"],"offset":0,"limit":5}"#
+        );
         let (body, _) = named("write", r#"[7, {"note": "\u00e4"}]"#, "{}").expect("named");
         assert_eq!(body, r#"{"ids":[7],"vals":{"note": "\u00e4"}}"#);
-        assert_eq!(named("action_confirm", "[]", r#"{"ids":[1]}"#).expect("named").0, r#"{"ids":[1]}"#);
+        assert_eq!(
+            named("action_confirm", "[]", r#"{"ids":[1]}"#).expect("named").0,
+            r#"{"ids":[1]}"#
+        );
     }
 
     #[test]
@@ -198,9 +210,21 @@ mod tests {
 
     #[test]
     fn what_has_no_name_or_two_values_is_refused_by_name() {
-        assert!(named("action_confirm", "[[1]]", "{}").expect_err("refused").starts_with("args[0] of sale.order.action_confirm"));
-        assert!(named("search_count", "[[], 1, 2]", "{}").expect_err("refused").starts_with("args[2] of"));
-        assert!(named("search", "[[]]", r#"{"domain":[]}"#).expect_err("refused").contains("\"domain\""));
+        assert!(
+            named("action_confirm", "[[1]]", "{}")
+                .expect_err("refused")
+                .starts_with("args[0] of sale.order.action_confirm")
+        );
+        assert!(
+            named("search_count", "[[], 1, 2]", "{}")
+                .expect_err("refused")
+                .starts_with("args[2] of")
+        );
+        assert!(
+            named("search", "[[]]", r#"{"domain":[]}"#)
+                .expect_err("refused")
+                .contains("\"domain\"")
+        );
     }
 
     #[test]
@@ -208,7 +232,12 @@ mod tests {
         let kwargs = RawValue::from_string("{}".into()).expect("JSON");
         for (args, expected) in [("[]", false), ("[ ]", false), ("[[]]", true), ("[1]", true)] {
             let args = RawValue::from_string(args.into()).expect("JSON");
-            let call = Call { model: "m", method: "x", args: &args, kwargs: &kwargs };
+            let call = Call {
+                model: "m",
+                method: "x",
+                args: &args,
+                kwargs: &kwargs,
+            };
             assert_eq!(has_positional(&call), expected, "{args}");
         }
     }
@@ -217,7 +246,11 @@ mod tests {
     fn only_json_is_odoos_own_error() {
         let html = error_of(StatusCode::NOT_FOUND, b"<html>", "m");
         assert!(html.is_none());
-        let own = error_of(StatusCode::NOT_FOUND, br#"{"name": "werkzeug.exceptions.NotFound", "message": "the model 'm' does not exist"}"#, "m");
+        let own = error_of(
+            StatusCode::NOT_FOUND,
+            br#"{"name": "werkzeug.exceptions.NotFound", "message": "the model 'm' does not exist"}"#,
+            "m",
+        );
         assert!(matches!(own, Some(OdooError::Raised { .. })), "{own:?}");
     }
 }

@@ -159,7 +159,10 @@ mod tests {
             "post": {"parameters": {"b": {"default": null}, "a": {}, "c": {"kind": "KEYWORD_ONLY"}, "kwargs": {"kind": "VAR_KEYWORD"}}, "api": []}}}"#;
         let documentation = Documentation::parse(file).expect("a file");
         let create = documentation.signature("create").expect("there");
-        assert_eq!((create.on_records, &*create.params), (false, &[Cow::Borrowed("list_vals")][..]));
+        assert_eq!(
+            (create.on_records, &*create.params),
+            (false, &[Cow::Borrowed("list_vals")][..])
+        );
         let post = documentation.signature("post").expect("there");
         assert!(post.on_records);
         assert_eq!(&*post.params, ["b", "a"].map(Cow::Borrowed));

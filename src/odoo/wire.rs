@@ -80,7 +80,10 @@ impl Wire {
 
     /// Requests sent, and connections opened for them.
     pub(super) fn counts(&self) -> (u64, u64) {
-        (self.requests.load(Ordering::Relaxed), self.opened.load(Ordering::Relaxed))
+        (
+            self.requests.load(Ordering::Relaxed),
+            self.opened.load(Ordering::Relaxed),
+        )
     }
 
     /// A request over a kept connection, if there is one.
@@ -255,6 +258,11 @@ pub(super) struct Reply {
 }
 
 impl Reply {
+    /// Whether it is a 200.
+    pub(super) fn is_ok(&self) -> bool {
+        self.status.as_u16() == 200
+    }
+
     /// The beginning, and whether it is the whole.
     pub(super) fn window(&self) -> (&[u8], bool) {
         (&self.window, self.rest.is_none())
@@ -325,7 +333,11 @@ impl ResultStream {
             let mut chunk = match (self.first.take(), &mut self.rest) {
                 (Some(first), _) => first,
                 (None, None) => {
-                    return self.scanner.finish().map(|()| None).map_err(|error| self.patience.cut(error));
+                    return self
+                        .scanner
+                        .finish()
+                        .map(|()| None)
+                        .map_err(|error| self.patience.cut(error));
                 }
                 (None, Some(rest)) => {
                     let chunk = timeout_at(self.patience.deadline, rest.chunk())

@@ -8,21 +8,27 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderName, HeaderValue, header};
 
+use crate::calls::model::PATH as CALL_PATH;
 use crate::error::AppError;
-use crate::state::AppState;
 
-/// One line for each request, without query, headers or bodies.
+/// One line for each request, without query, headers or bodies. A call leaves a
+/// record, which is its line; the log has it at debug.
 pub async fn log(request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let route = path.as_ref().map_or("(none)", MatchedPath::as_str);
+    if route == CALL_PATH && !tracing::enabled!(tracing::Level::DEBUG) {
+        return next.run(request).await;
+    }
     let started = Instant::now();
     let method = request.method().clone();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
     let response = next.run(request).await;
     let status = response.status().as_u16();
     let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
-    tracing::info!(http.method = %method, http.route = route, http.status = status, duration_ms, "answered");
+    if route == CALL_PATH {
+        tracing::debug!(http.method = %method, http.route = route, http.status = status, duration_ms, "answered");
+    } else {
+        tracing::info!(http.method = %method, http.route = route, http.status = status, duration_ms, "answered");
+    }
     response
 }
 
@@ -39,7 +45,7 @@ pub fn on_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
 
 /// What browsers are told about every answer. The rules for scripts are in the
 /// page itself, because they carry its nonce.
-pub async fn security_headers(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub async fn security_headers(State(is_https): State<bool>, request: Request, next: Next) -> Response {
     const FIXED: [(HeaderName, &str); 5] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
@@ -55,12 +61,7 @@ pub async fn security_headers(State(state): State<AppState>, request: Request, n
     for (name, value) in FIXED {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if state
-        .settings
-        .public_url
-        .as_deref()
-        .is_some_and(|url| url.starts_with("https://"))
-    {
+    if is_https {
         headers.insert(
             header::STRICT_TRANSPORT_SECURITY,
             HeaderValue::from_static("max-age=31536000"),

@@ -1,5 +1,7 @@
 //! Every route. What is not listed here does not exist.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -9,11 +11,16 @@ use axum::routing::{any, get};
 use http::{HeaderValue, StatusCode, header};
 use leptos::prelude::provide_context;
 use leptos_axum::{LeptosRoutes as _, generate_route_list};
+use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
 
 use crate::app::App;
+use crate::calls::gateway::Gateway;
 use crate::calls::http::post_call;
 use crate::calls::model::PATH as CALL_PATH;
+use crate::calls::sharing::Flights;
 use crate::error::{AppError, ErrorCode};
 use crate::server::shell::shell;
 use crate::server::{health, layers, openapi, request_id, site};
@@ -25,18 +32,46 @@ const FORM_MAX_BYTES: usize = 64 * 1024;
 
 /// The whole service.
 pub fn router(state: AppState) -> Router {
+    let is_https = state
+        .settings
+        .public_url
+        .as_deref()
+        .is_some_and(|url| url.starts_with("https://"));
     Router::new()
-        .route(CALL_PATH, any(post_call))
+        .merge(gateway(&state))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/openapi.json", get(openapi::get_openapi))
         .merge(dashboard(&state))
         .fallback(fallback)
         .layer(CatchPanicLayer::custom(layers::on_panic))
-        .layer(from_fn_with_state(state.clone(), layers::security_headers))
+        .layer(from_fn_with_state(is_https, layers::security_headers))
         .layer(from_fn(layers::log))
         .layer(from_fn(request_id::layer))
         .with_state(state)
+}
+
+/// The product. Its state is its own, because all of the bridge's is dear to clone.
+fn gateway(state: &AppState) -> Router<AppState> {
+    let gateway = Gateway {
+        keys: state.keys.clone(),
+        odoo: Arc::clone(&state.odoo),
+        records: state.records.clone(),
+        flights: Flights::default(),
+        settings: Arc::clone(&state.settings),
+    };
+    Router::new()
+        .route(CALL_PATH, any(post_call).layer(compression()))
+        .with_state(Arc::new(gateway))
+}
+
+/// For clients that ask. Below 8 kB an answer fits into the first packets of a
+/// connection anyway, and a client near by would wait longer for gzip than for the
+/// bytes (docs/performance.md).
+fn compression() -> CompressionLayer<SizeAbove> {
+    CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(8 * 1024))
 }
 
 /// Pages and server functions: the guard is around all of them.
@@ -45,6 +80,7 @@ fn dashboard(state: &AppState) -> Router<AppState> {
     Router::new()
         .leptos_routes(state, generate_route_list(App), move || shell(options.clone()))
         .layer(from_fn_with_state(state.clone(), guard::layer))
+        .layer(compression())
         .layer(DefaultBodyLimit::max(FORM_MAX_BYTES))
         .layer(tower_http::limit::RequestBodyLimitLayer::new(FORM_MAX_BYTES))
 }

@@ -17,7 +17,7 @@ use crate::calls::records::{self, Recorder};
 use crate::config::{ConfigError, OdooSettings, Settings};
 use crate::demo_odoo::{self, DemoOdoo};
 use crate::keys::verify::KeyVerifier;
-use crate::odoo::{Limits, Odoo};
+use crate::odoo::{Limits, Odoo, Way};
 use crate::server::database::{self, Opener};
 use crate::server::health::Health;
 use crate::server::{router, telemetry};
@@ -93,7 +93,9 @@ impl Bridge {
         let (stop, _) = watch::channel(false);
         let (odoo_settings, demo) = match settings.odoo()? {
             Some(odoo) => (odoo, None),
-            None => start_demo(&stop).await.map(|(odoo, demo)| (odoo, Some(demo)))?,
+            None => start_demo(&stop, settings.way()?)
+                .await
+                .map(|(odoo, demo)| (odoo, Some(demo)))?,
         };
         let state = AppState {
             keys: KeyVerifier::new(pool.clone()),
@@ -108,6 +110,7 @@ impl Bridge {
         };
         let background = vec![
             tokio::spawn(state.keys.clone().run()),
+            tokio::spawn(Arc::clone(&state.odoo).run_probes()),
             tokio::spawn(
                 state
                     .records
@@ -166,7 +169,7 @@ async fn stopping(mut stop: watch::Receiver<bool>) {
 }
 
 /// Starts the stand-in on a free port of the loopback.
-async fn start_demo(stop: &watch::Sender<bool>) -> Result<(OdooSettings, DemoOdoo), StartError> {
+async fn start_demo(stop: &watch::Sender<bool>, way: Option<Way>) -> Result<(OdooSettings, DemoOdoo), StartError> {
     let demo = DemoOdoo::new();
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -182,7 +185,7 @@ async fn start_demo(stop: &watch::Sender<bool>) -> Result<(OdooSettings, DemoOdo
         username: demo_odoo::USERNAME.into(),
         password: Some(SecretString::from(demo_odoo::PASSWORD)),
         api_key: None,
-        way: settings.way()?,
+        way,
     };
     Ok((settings, demo))
 }

@@ -240,9 +240,9 @@ async fn read(odoo: &Odoo, reading: &Reading, sample: &mut Sample) -> Result<()>
     };
     sample.model = Some(reading.model);
     let began = Instant::now();
-    let answer = odoo.execute(call).await?;
+    let data = odoo.execute(call).await?.into_bytes().await?;
     sample.query_ms = Some(millis(began.elapsed()));
-    sample.record_count = Some(count_records(&answer.data)?);
+    sample.record_count = Some(count_records(&data)?);
     Ok(())
 }
 
@@ -315,7 +315,9 @@ mod tests {
             url: format!("http://{}", listener.local_addr().expect("its address")),
             db: "db".into(),
             username: "admin".into(),
-            secret: SecretString::from("secret"),
+            password: Some(SecretString::from("secret")),
+            api_key: None,
+            way: None,
         };
         let long = Duration::from_secs(60);
         let limits = Limits {

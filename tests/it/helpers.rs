@@ -31,14 +31,20 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// The production start, with the demo Odoo.
+    /// The production start, with the demo Odoo over JSON-RPC: without a choice
+    /// there are no probes, so that a test counts its own requests only.
     pub async fn spawn(pool: PgPool) -> Self {
         Self::spawn_with(pool, &[]).await
     }
 
     /// The same with settings on top, as on the command line.
     pub async fn spawn_with(pool: PgPool, args: &[&str]) -> Self {
-        let bridge = start(pool.clone(), args).await;
+        let way: &[&str] = if args.contains(&"--odoo-transport") {
+            &[]
+        } else {
+            &["--odoo-transport", "jsonrpc"]
+        };
+        let bridge = start(pool.clone(), &[args, way].concat()).await;
         Self {
             address: format!("http://{}", bridge.address),
             demo: bridge.demo.clone().expect("without ODOO_URL there is a demo Odoo"),

@@ -97,7 +97,7 @@ impl Json2 {
             .header(header::AUTHORIZATION, self.authorization.clone())
             .header("x-odoo-database", self.db.clone());
         let reply = odoo.wire().send(request, may_write).await?;
-        if reply.status != StatusCode::OK {
+        if !reply.is_ok() {
             let status = reply.status;
             let body = reply.whole().await?;
             return Err(self.error(status, &body, call.model, may_write));
@@ -149,8 +149,14 @@ impl Json2 {
             return Ok(Some(signature));
         }
         let told = self.told_of(odoo, call.model).await?;
-        let own = told.documentation.as_ref().and_then(|documentation| documentation.signature(call.method));
-        Ok(own.or_else(|| known.map(|(signature, _)| signature)))
+        let Some(documentation) = &told.documentation else {
+            return Ok(known.map(|(signature, _)| signature));
+        };
+        let own = documentation.signature(call.method);
+        match own.or_else(|| known.map(|(signature, _)| signature)) {
+            Some(signature) => Ok(Some(signature)),
+            None => Err(not_listed(call)),
+        }
     }
 
     async fn told_of(&self, odoo: &Odoo, model: &str) -> Result<Arc<Told>, OdooError> {
@@ -173,15 +179,15 @@ impl Json2 {
             request = request.header(header::IF_NONE_MATCH, etag);
         }
         let reply = odoo.wire().send(request, false).await?;
-        if reply.status == StatusCode::NOT_MODIFIED
+        if reply.status.as_u16() == 304
             && let Some(told) = kept
         {
             return Ok(told);
         }
-        let (status, etag) = (reply.status, reply.headers.get(header::ETAG).cloned());
+        let (is_ok, etag) = (reply.is_ok(), reply.headers.get(header::ETAG).cloned());
         let body = reply.whole().await?;
         // Absent, forbidden or odd: the table and named arguments still work.
-        let documentation = (status == StatusCode::OK).then(|| Documentation::parse(&body)).flatten();
+        let documentation = is_ok.then(|| Documentation::parse(&body)).flatten();
         let told = Arc::new(Told {
             documentation,
             etag,
@@ -190,4 +196,15 @@ impl Json2 {
         self.told.insert(model.to_owned(), Arc::clone(&told));
         Ok(told)
     }
+}
+
+/// What Odoo would say to a method that its documentation does not list.
+fn not_listed(call: &Call<'_>) -> OdooError {
+    let name = format!("{}.{}", call.model, call.method);
+    if call.method.starts_with('_') {
+        let message = format!("Private methods (such as '{name}') cannot be called remotely.");
+        return OdooError::raised("odoo.exceptions.AccessError", &message, call.model);
+    }
+    let message = format!("The method '{name}' does not exist");
+    OdooError::raised("builtins.AttributeError", &message, call.model)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::client::{Call, Data, Odoo, with_json};
 use super::super::credentials::{Credential, Login};
-use super::super::error::OdooError;
+use super::super::error::{OdooError, Raised};
 use super::super::{jsonrpc, methods, wire};
 use crate::config::{ConfigError, OdooSettings};
 
@@ -42,6 +42,12 @@ impl JsonRpc {
         let reply = odoo.wire().send(request, !methods::only_reads(call.method)).await?;
         match Odoo::json_rpc_data(reply, &call).await {
             Err(OdooError::AuthFailed { .. }) => Err(self.refused_by_whom(odoo, &call).await),
+            // There is no session here that could end.
+            Err(OdooError::SessionExpired) => Err(OdooError::Raised {
+                kind: Raised::Failed,
+                name: "odoo.http.SessionExpiredException".into(),
+                message: String::new(),
+            }),
             result => result,
         }
     }
@@ -57,9 +63,9 @@ impl JsonRpc {
         if confirmed {
             return OdooError::raised("odoo.exceptions.AccessError", "Access Denied", call.model);
         }
-        self.credential
-            .refused()
-            .unwrap_or_else(|| OdooError::unreachable("Odoo refused a call, and then did not say whether it was the login."))
+        self.credential.refused().unwrap_or_else(|| {
+            OdooError::unreachable("Odoo refused a call, and then did not say whether it was the login.")
+        })
     }
 
     /// `Some(uid)`, or `None` if Odoo refuses.

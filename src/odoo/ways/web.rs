@@ -67,8 +67,8 @@ impl Web {
         let url = format!("{}/{}.{}", self.call_url, call.model, call.method)
             .parse()
             .map_err(|_| OdooError::unreachable("Odoo's address can't be used."))?;
-        let request = with_json(odoo.wire().post(url), jsonrpc::web_call(call))
-            .header(header::COOKIE, session.cookie.clone());
+        let request =
+            with_json(odoo.wire().post(url), jsonrpc::web_call(call)).header(header::COOKIE, session.cookie.clone());
         let reply = odoo.wire().send(request, !methods::only_reads(call.method)).await?;
         if let Some(cookie) = session_cookie(&reply.headers)
             && cookie != session.cookie
@@ -104,9 +104,9 @@ impl Web {
             .wire()
             .send(with_json(odoo.wire().post(self.login_url.clone()), body), false)
             .await?;
-        let (status, cookie) = (reply.status, session_cookie(&reply.headers));
+        let (is_ok, status, cookie) = (reply.is_ok(), reply.status, session_cookie(&reply.headers));
         let body = reply.whole().await?;
-        if status != http::StatusCode::OK {
+        if !is_ok {
             return Err(not_ok(status, &body, false));
         }
         let result = match jsonrpc::result_of(&body, "") {
@@ -118,9 +118,11 @@ impl Web {
             }
             other => other?,
         };
-        let closed = |message: &str| OdooError::WayClosed { message: message.into() };
-        let info: Info =
-            serde_json::from_slice(&result).map_err(|_| closed("What answers at /web does not log in as Odoo does."))?;
+        let closed = |message: &str| OdooError::WayClosed {
+            message: message.into(),
+        };
+        let info: Info = serde_json::from_slice(&result)
+            .map_err(|_| closed("What answers at /web does not log in as Odoo does."))?;
         match (info.uid, cookie) {
             (Some(uid), Some(cookie)) => Ok(Some(Arc::new(Session { cookie, uid }))),
             (None, _) => Err(closed(
