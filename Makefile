@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run dev test e2e check fmt queries audit odoo odoo-stop release setup clean
+.PHONY: help run dev test e2e check fmt queries audit odoo odoo-stop release bench setup clean
 
 # Queries are checked against .sqlx/, so that a build needs no database.
 export SQLX_OFFLINE ?= true
@@ -58,9 +58,8 @@ target/release/odoo-bridge:
 	@scripts/build-site.sh release
 	@cargo build --release --bin odoo-bridge
 
-bench: target/release/odoo-bridge ## what a call costs more than a direct one, on a real Odoo 19
-	@scripts/odoo.sh start
-	@. scripts/lib.sh; eval "$$(scripts/odoo.sh env | sed -n 's/^ODOO_/export TEST_ODOO_/p')"; node benches/overhead.mjs
+bench: target/release/odoo-bridge ## every figure of docs/performance.md; QUICK=1 for a short run
+	@scripts/bench.sh
 
 setup: ## install all that the other commands need
 	@scripts/setup.sh run test wasm-bindgen cargo-deny

@@ -7,6 +7,7 @@
 #   postgres      PostgreSQL's server programs; no cluster is made and none is started
 #   python        what a virtual environment for Odoo needs
 #   chromium      the browser of the end-to-end tests
+#   bench         what benches/run.mjs measures with: nginx, wrk, h2load
 #   end2end       what end2end/package-lock.json lists
 #   cargo-deny    what judges the dependencies
 #   run, test     all that `make run` or `make test` needs, but for wasm-bindgen, which build-site.sh asks for
@@ -101,6 +102,17 @@ setup_python() {
   /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || apt_install python3 python3-venv
 }
 
+setup_bench() {
+  setup_node
+  local -a missing=()
+  [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
+  have wrk || missing+=(wrk)
+  have h2load || missing+=(nghttp2-client)
+  have psql || missing+=(postgresql-client)
+  # Debian's package would start a server of its own.
+  [ ${#missing[@]} = 0 ] || RUNLEVEL=1 apt_install "${missing[@]}"
+}
+
 setup_chromium() {
   [ -n "${CHROMIUM:-}" ] && [ -x "$CHROMIUM" ] || have chromium || apt_install chromium fonts-liberation
 }
@@ -108,7 +120,7 @@ setup_chromium() {
 [ $# -gt 0 ] || die "say what to install" "one of: rust wasm wasm-bindgen npm postgres python chromium end2end cargo-deny run test"
 for part in "$@"; do
   case $part in
-    rust | wasm | postgres | python | chromium | npm | end2end) "setup_$part" ;;
+    rust | wasm | postgres | python | bench | chromium | npm | end2end) "setup_$part" ;;
     wasm-bindgen) setup_wasm_bindgen ;;
     cargo-deny) setup_cargo_deny ;;
     run) setup_postgres; setup_npm; setup_wasm ;;

@@ -184,7 +184,7 @@ async fn start_demo(stop: &watch::Sender<bool>, way: Option<Way>) -> Result<(Odo
         db: demo_odoo::DB.into(),
         username: demo_odoo::USERNAME.into(),
         password: Some(SecretString::from(demo_odoo::PASSWORD)),
-        api_key: None,
+        api_key: Some(SecretString::from(demo_odoo::API_KEY)),
         way,
     };
     Ok((settings, demo))

@@ -349,10 +349,21 @@ async fn an_answer_larger_than_the_limit_is_not_passed_on(pool: PgPool) {
     let app = TestApp::spawn_with(pool, &["--odoo-max-answer-bytes", "65536"]).await;
     let actor = app.with(&app.key("large").await);
     actor.call(&search_orders()).await.data();
-    app.demo.faults().set(Fault::Huge { bytes: 1 << 20 });
+    // Announced: nothing has been sent yet, so there is an error.
+    let result = format!(
+        "{{\"jsonrpc\": \"2.0\", \"id\": 1, \"result\": \"{}\"}}",
+        "x".repeat(70_000)
+    );
+    app.demo
+        .faults()
+        .set_times("execute_kw", 1, Fault::answer(200, "application/json", result));
     let answer = actor.call(&search_orders()).await;
     assert_eq!((answer.status, answer.code()), (502, "odoo_error"), "{}", answer.text);
     assert_eq!(answer.json["details"]["limit_bytes"], 65_536);
+    // Not announced: the transfer breaks.
+    app.demo.faults().set(Fault::Huge { bytes: 1 << 20 });
+    let response = actor.post_json("/call", &search_orders()).await;
+    assert!(response.bytes().await.is_err(), "a transfer that is cut is no answer");
 }
 
 #[sqlx::test]

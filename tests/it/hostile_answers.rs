@@ -117,10 +117,10 @@ pub fn hostile_answers() -> Vec<HostileAnswer> {
     all.extend(odd_results());
     all.extend(proxies());
     all.push(raised(
-        "refused credentials, with a traceback in the text",
+        "an access that the method itself denies, with a traceback in the text",
         "\"odoo.exceptions.AccessDenied\"",
         "\"Access Denied\\nTraceback (most recent call last):\\n  File /usr/lib/python3\"",
-        &["odoo_auth_failed"],
+        &["odoo_access_denied"],
     ));
     all
 }

@@ -15,3 +15,4 @@ mod keys;
 mod session;
 mod site;
 mod speed_test;
+mod ways;

@@ -1,0 +1,244 @@
+// Every figure of docs/performance.md, in one run:  make bench [QUICK=1] [BENCH_PARTS=odoo,stub,size]
+//
+//   odoo   a real Odoo 19: the bridge against direct clients, steady and after its cache was cleared
+//   stub   the bridge against nginx before the same stub, one core each
+//   size   100,000 keys and 1,000,000 records
+//
+// Environment: BRIDGE_BIN, TEST_ODOO_URL, _DB, _USERNAME, _PASSWORD, _API_KEY (scripts/odoo.sh env),
+// BENCH_DATABASE_URL (a superuser's), BENCH_MINUTES (full load for the memory figure, 1).
+
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import http from "node:http";
+import os from "node:os";
+import path from "node:path";
+
+import { fixedRate, fullLoad, summary } from "./load.mjs";
+import { afterClear, clients, post, steady } from "./odoo.mjs";
+import { forgetPeak, freePort, memory, ready, start, stop, stopAll } from "./processes.mjs";
+import { SIZES, startProxy, startStub } from "./stub.mjs";
+
+const env = (name) => process.env[name] ?? fail(`${name} is not set; run make bench`);
+const fail = (text) => { console.error(text); process.exit(2); };
+const quick = Boolean(process.env.QUICK);
+const parts = (process.env.BENCH_PARTS || "odoo,stub,size").split(",");
+const seconds = quick ? 3 : 8;
+const bin = path.resolve(process.env.BRIDGE_BIN ?? "target/release/odoo-bridge");
+const server = env("BENCH_DATABASE_URL");
+const root = mkdtempSync(path.join(os.tmpdir(), "odoo-bridge-bench-"));
+chmodSync(root, 0o755);
+// The one under test has core 0 for itself; stub, load and all else are on core 1.
+const [UNDER_TEST, BESIDE] = [0, 1];
+
+const sql = (database, text) => execFileSync("psql", ["-qAt", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", text], { encoding: "utf8", maxBuffer: 1 << 26 });
+const figures = {};
+const limits = [];
+const limit = (what, value, most, unit = "") => limits.push({ what, measured: `${value.toFixed(2)}${unit}`, "at most": `${most}${unit}`, reached: value <= most ? "yes" : "NO" });
+
+let databases = 0;
+async function startBridge(odoo) {
+  const name = `bench_${process.pid}_${databases++}`;
+  sql(server, `CREATE DATABASE ${name}`);
+  const database = server.replace(/\/[^/]*$/, `/${name}`);
+  const [port, metrics] = [await freePort(), await freePort()];
+  const settings = {
+    PATH: process.env.PATH, DATABASE_URL: database, BRIDGE_DATA_DIR: root, RUST_LOG: "info", LEPTOS_SITE_ADDR: `127.0.0.1:${port}`, BRIDGE_METRICS_ADDR: `127.0.0.1:${metrics}`,
+    ODOO_MAX_ANSWER_BYTES: "1000000000", BRIDGE_ADMIN_EMAIL: "bench@example.com", BRIDGE_ADMIN_PASSWORD: "a password for the benchmark", ...odoo,
+  };
+  const run = () => start(UNDER_TEST, bin, ["serve"], { env: settings, stdio: ["ignore", "ignore", "ignore"] });
+  const url = `http://127.0.0.1:${port}`;
+  // The first start makes the tables; the second is what a restart takes.
+  const first = run();
+  await ready(`${url}/readyz`, first);
+  await stop(first);
+  const child = run();
+  const readyMs = await ready(`${url}/readyz`, child);
+  const makeKey = (label) => JSON.parse(execFileSync(bin, ["create-key", "--name", label, "--json"], { env: settings })).key;
+  return { url, child, database, name, readyMs, makeKey, key: makeKey("bench") };
+}
+const dropDatabase = (bridge) => sql(server, `DROP DATABASE ${bridge.name} WITH (FORCE)`);
+
+async function partOdoo() {
+  const odoo = { url: env("TEST_ODOO_URL"), db: env("TEST_ODOO_DB"), username: env("TEST_ODOO_USERNAME"), password: env("TEST_ODOO_PASSWORD"), key: env("TEST_ODOO_API_KEY") };
+  const bridge = await startBridge({ ODOO_URL: odoo.url, ODOO_DB: odoo.db, ODOO_USERNAME: odoo.username, ODOO_PASSWORD: odoo.password, ODOO_API_KEY: odoo.key });
+  const set = await clients(odoo, bridge);
+  const calm = await steady(set, quick ? 60 : 300);
+  const cleared = await afterClear(set, quick ? 6 : 20);
+  set.close();
+  await stop(bridge.child);
+  dropDatabase(bridge);
+  figures.odoo = { steady_ms: calm, after_clear_ms: cleared };
+  limit("real Odoo, steady, p50: bridge ÷ direct JSON-RPC", calm.bridge.p50 / calm["JSON-RPC"].p50, 1);
+  limit("real Odoo, steady, p50: bridge ÷ direct JSON-2", calm.bridge.p50 / calm["JSON-2"].p50, 0.5);
+  limit("real Odoo, first call after its cache was cleared: bridge ÷ direct JSON-RPC", cleared.bridge.p50 / cleared["JSON-RPC"].p50, 0.1);
+}
+
+// A well-formed key that nobody has: the checksum is CRC-32/ISO-HDLC in base62.
+function unknownKey(index) {
+  const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  const body = `obk_${String(index).padStart(8, "z")}_${"A".repeat(32)}`;
+  let crc = 0xffffffff;
+  for (const byte of Buffer.from(body)) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  crc = (crc ^ 0xffffffff) >>> 0;
+  let sum = "";
+  for (let i = 0; i < 6; i++) { sum = digits[crc % 62] + sum; crc = Math.floor(crc / 62); }
+  return body + sum;
+}
+
+const rpcBody = (size) => JSON.stringify({ jsonrpc: "2.0", method: "call", id: 1, params: { model: `bench.${size}`, method: "search_read", args: [[]], kwargs: { limit: 5, fields: ["name", "state"] } } });
+const callBody = (size) => JSON.stringify({ model: `bench.${size}`, method: "search_read", args: [[]], kwargs: { limit: 5, fields: ["name", "state"] } });
+const json = { "content-type": "application/json" };
+
+const toStub = { ODOO_DB: "bench", ODOO_USERNAME: "bench", ODOO_PASSWORD: "bench" };
+
+async function partStub() {
+  const stub = await startStub(BESIDE, root);
+  const bridge = await startBridge({ ...toStub, ODOO_URL: stub.url });
+  const proxy = await startProxy(UNDER_TEST, root, stub.url, bridge.key);
+  const targets = (size) => ({
+    bridge: { url: `${bridge.url}/call`, headers: { ...json, "x-api-key": bridge.key }, body: callBody(size), pid: bridge.child.pid },
+    nginx: { url: `${proxy.url}/web/dataset/call_kw/bench.${size}.search_read`, headers: { ...json, "x-api-key": bridge.key }, body: rpcBody(size), pid: proxy.child.pid },
+    "no proxy": { url: `${stub.url}/web/dataset/call_kw/bench.${size}.search_read`, headers: json, body: rpcBody(size), pid: stub.child.pid },
+  });
+  const load = (target, count, time = seconds) => fullLoad(BESIDE, root, target, count, time, target.pid);
+  figures.stub = { idle_memory_mb: memory(bridge.child.pid).now };
+  for (const size of ["small", "ten", "mega"]) {
+    for (const count of [1, 16, 64]) {
+      const row = {};
+      for (const [name, target] of Object.entries(targets(size))) row[name] = await load(target, count);
+      figures.stub[`${size}, ${count} clients`] = row;
+    }
+  }
+  const busiest = figures.stub["small, 64 clients"];
+  limit("stub, 0.7 kB, CPU a request: bridge ÷ nginx", busiest.bridge.cpu_us / busiest.nginx.cpu_us, 2);
+  limit("stub, 0.7 kB, 64 clients, requests a second: nginx ÷ bridge", busiest.nginx.rps / busiest.bridge.rps, 2);
+
+  const half = busiest.bridge.rps / 2;
+  const [paced, bare] = [await fixedRate(BESIDE, root, targets("small").bridge, half, seconds), await fixedRate(BESIDE, root, targets("small")["no proxy"], half, seconds)];
+  figures.stub.half_rate = { rps: half, bridge: paced, "no proxy": bare };
+  limit("added p99 at half the top rate", paced.p99 - bare.p99, 2, " ms");
+
+  const accepted = targets("small").bridge;
+  const refused = { malformed: ["obk_nonsense"], unknown: Array.from({ length: 5000 }, (_, index) => unknownKey(index)) };
+  for (const [name, keys] of Object.entries(refused)) {
+    const row = await fullLoad(BESIDE, root, { ...accepted, keys }, 16, seconds, accepted.pid);
+    if (row.refused !== row.requests) throw new Error(`${name} keys were not all refused`);
+    figures.stub[`refused, ${name}`] = row;
+    limit(`refused key (${name}), CPU a request ÷ an accepted one`, row.cpu_us / busiest.bridge.cpu_us, 0.5);
+  }
+
+  const minutes = Number(process.env.BENCH_MINUTES ?? (quick ? 0.1 : 1));
+  const course = [];
+  for (let i = 0; i < 4; i++) {
+    await load(accepted, 64, Math.max(1, Math.round((minutes * 60) / 4)));
+    course.push(memory(bridge.child.pid).now);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  figures.stub.memory_mb = { "after each quarter of the load": course, minutes, after: memory(bridge.child.pid).now, peak: memory(bridge.child.pid).peak };
+  limit("memory when idle", figures.stub.idle_memory_mb, 40, " MB");
+  limit(`memory after ${minutes} minutes at full load`, figures.stub.memory_mb.after, 100, " MB");
+
+  forgetPeak(bridge.child.pid);
+  const before = memory(bridge.child.pid).now;
+  const length = await download(targets("huge").bridge);
+  const grown = memory(bridge.child.pid).peak - before;
+  if (length < SIZES.huge * 0.99) throw new Error(`only ${length} bytes of the large answer came`);
+  figures.stub.huge = { bytes: length, growth_mb: grown };
+  limit("a 100 MB answer: growth of the bridge's memory", grown, 8, " MB");
+  limit("start to ready, on a database that is there", bridge.readyMs / 1000, 1, " s");
+  await stop(bridge.child);
+  dropDatabase(bridge);
+  await stop(proxy.child);
+  await stop(stub.child);
+}
+
+function download({ url, headers, body }) {
+  return new Promise((resolve, reject) => {
+    const request = http.request(url, { method: "POST", headers: { ...headers, "content-length": Buffer.byteLength(body) } }, (response) => {
+      let length = 0;
+      response.on("data", (chunk) => { length += chunk.length; });
+      response.on("end", () => resolve(length));
+      response.on("error", reject);
+    });
+    request.on("error", reject);
+    request.end(body);
+  });
+}
+
+async function pages(bridge) {
+  const form = "email=bench%40example.com&password=a+password+for+the+benchmark&next=";
+  const agent = new http.Agent({ keepAlive: true });
+  const signedIn = await post(`${bridge.url}/api/sign_in`, agent, { "content-type": "application/x-www-form-urlencoded", origin: bridge.url, accept: "text/html" }, form);
+  const cookie = signedIn.headers["set-cookie"].map((line) => line.split(";")[0]).join("; ");
+  const result = {};
+  for (const page of ["/keys", "/keys?sort=used", "/keys?q=bench", "/speed-test"]) {
+    const times = [];
+    for (let i = 0; i < 25; i++) {
+      const began = performance.now();
+      const status = await new Promise((resolve, reject) => http.get(`${bridge.url}${page}`, { agent, headers: { cookie, accept: "text/html" } }, (response) => { response.resume(); response.on("end", () => resolve(response.statusCode)); }).on("error", reject));
+      if (status !== 200) throw new Error(`${page} answers ${status}`);
+      if (i >= 5) times.push(performance.now() - began);
+    }
+    result[page] = summary(times);
+  }
+  agent.destroy();
+  return result;
+}
+
+async function partSize() {
+  const stub = await startStub(BESIDE, root);
+  const bridge = await startBridge({ ...toStub, ODOO_URL: stub.url });
+  for (let i = 0; i < 9; i++) bridge.makeKey(`key ${i}`);
+  const target = { url: `${bridge.url}/call`, headers: { ...json, "x-api-key": bridge.key }, body: callBody("small"), pid: bridge.child.pid };
+  const small = await fullLoad(BESIDE, root, target, 1, seconds, target.pid);
+  const smallPages = await pages(bridge);
+  sql(bridge.database, `INSERT INTO api_keys (id, name, public_id, hash, created_at, last_used_at)
+    SELECT gen_random_uuid(), 'seeded ' || n, 'z' || lpad(n::text, 7, '0'), sha256(n::text::bytea), now() - n * interval '1 minute', now() - n * interval '7 second' FROM generate_series(1, 100000) n`);
+  sql(bridge.database, `SELECT call_records_make_day((now() AT TIME ZONE 'utc')::date);
+    INSERT INTO call_records (called_at, id, api_key_id, model, method, code, way, duration_ms, odoo_ms, answer_bytes, request_id)
+    SELECT date_trunc('day', now() AT TIME ZONE 'utc') AT TIME ZONE 'utc' + n * interval '1 millisecond', gen_random_uuid(), keys.id, 'sale.order', 'search_read', 'ok', 'web', 5, 4, 700, 'seeded' FROM generate_series(1, 1000000) n, (SELECT id FROM api_keys LIMIT 1) keys;`);
+  sql(bridge.database, "ANALYZE");
+  const large = await fullLoad(BESIDE, root, target, 1, seconds, target.pid);
+  const largePages = await pages(bridge);
+  figures.size = { "10 keys": { call: small, pages_ms: smallPages }, "100,000 keys, 1,000,000 records": { call: large, pages_ms: largePages } };
+  limit("100,000 keys and 1,000,000 records: p50 of /call ÷ that with 10 keys", large.p50 / small.p50, 1.05);
+  for (const page of ["/keys", "/speed-test"]) limit(`the same: ${page}, p50`, largePages[page].p50, 50, " ms");
+  await stop(bridge.child);
+  dropDatabase(bridge);
+  await stop(stub.child);
+}
+
+const flat = (row) => Object.fromEntries(Object.entries(row).filter(([, value]) => typeof value === "number").map(([name, value]) => [name, Number(value.toFixed(2))]));
+function print(name, value) {
+  const rows = Object.entries(value).filter(([, row]) => row && typeof row === "object");
+  if (rows.length && rows.every(([, row]) => Object.values(row).every((cell) => typeof cell !== "object"))) {
+    console.log(`\n${name}`);
+    console.table(Object.fromEntries(rows.map(([label, row]) => [label, flat(row)])));
+  } else for (const [label, row] of rows) print(`${name}: ${label}`, row);
+}
+
+try {
+  if (parts.includes("odoo")) await partOdoo();
+  if (parts.includes("stub")) await partStub();
+  if (parts.includes("size")) await partSize();
+  for (const [name, value] of Object.entries(figures)) print(name, value);
+  console.log("\nmust reach");
+  console.table(limits);
+  const version = (command, args) => execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
+  const report = {
+    date: new Date().toISOString(), machine: `${os.cpus().length} x ${os.cpus()[0].model}, ${os.release()}`, quick,
+    versions: { bridge: version(bin, ["--version"]), binary_bytes: statSync(bin).size, node: process.version, postgresql: sql(server, "SHOW server_version").trim(), nginx: execFileSync("sh", ["-c", "nginx -v 2>&1"], { encoding: "utf8" }).trim() },
+    limits, figures,
+  };
+  mkdirSync("target/bench", { recursive: true });
+  const file = `target/bench/${report.date.slice(0, 19).replaceAll(":", "")}.json`;
+  writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
+  console.log(`all of it: ${file}`);
+  if (process.argv.includes("--strict") && limits.some((row) => row.reached === "NO")) process.exitCode = 1;
+} finally {
+  await stopAll();
+  rmSync(root, { recursive: true, force: true });
+}
