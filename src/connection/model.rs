@@ -12,10 +12,8 @@ pub struct ConnectionStatus {
     pub db: String,
     /// The user that the bridge works as.
     pub username: String,
-    /// The way that calls take, for people; `None`: the settings allow none.
-    pub picked: Option<String>,
-    /// Why it is that one, in a sentence.
-    pub picked_because: String,
+    /// The way that calls take and why, in words.
+    pub picked: String,
     /// Whether `ODOO_TRANSPORT` leaves no choice.
     pub fixed: bool,
     /// All ways in, cheapest first.

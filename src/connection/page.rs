@@ -27,7 +27,7 @@ fn Status(status: ConnectionStatus) -> impl IntoView {
             <section class="connection-ways" aria-labelledby="ways-title">
                 <h2 id="ways-title">"Ways in"</h2>
                 <p class="muted">
-                    {status.picked.map(|way| format!("Calls go over {way}. "))}{status.picked_because}
+                    {status.picked}
                 </p>
                 {ways(status.ways).into_any()}
             </section>
@@ -85,17 +85,17 @@ fn ways(ways: Vec<WayStatus>) -> impl IntoView {
     let row = |way: WayStatus| {
         view! {
             <tr>
-                <th scope="row">{way.name}</th>
-                <td><Badge tone=tone(way.state) label=way.state.label() /></td>
-                <td class="numeric">{way.cost.unwrap_or_else(|| "\u{2013}".to_owned())}</td>
-                <td class="reason">{way.reason}</td>
-                <td>{way.since.map(|at| view! { <Timestamp at /> })}</td>
+                <th scope="row" data-label="Way">{way.name}</th>
+                <td data-label="State"><Badge tone=tone(way.state) label=way.state.label() /></td>
+                <td class="numeric" data-label="Cost a call">{way.cost.unwrap_or_else(|| "\u{2013}".to_owned())}</td>
+                <td data-label="Why">{way.reason}</td>
+                <td data-label="Since">{way.since.map(|at| view! { <Timestamp at /> })}</td>
             </tr>
         }
     };
     view! {
         <div class="table-wrap" tabindex="0" role="region" aria-label="Ways into Odoo">
-            <table class="table">
+            <table class="table table-stacked">
                 <thead>
                     <tr>
                         <th scope="col">"Way"</th>
@@ -130,8 +130,7 @@ mod tests {
             url: "https://odoo.example.com".into(),
             db: "prod".into(),
             username: "<b>bot</b>".into(),
-            picked: Some("JSON-RPC".into()),
-            picked_because: "It works.".into(),
+            picked: "Calls go over JSON-RPC. It works.".into(),
             fixed: false,
             ways: vec![WayStatus {
                 name: "JSON-RPC".into(),

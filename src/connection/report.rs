@@ -8,10 +8,8 @@ use crate::speed_test::model::format_ms;
 /// The whole page, from the report and the records of calls written and dropped.
 #[must_use]
 pub fn status_of(report: Report, written: u64, dropped: u64) -> ConnectionStatus {
-    let picked = report.ways.iter().find(|way| way.picked);
     ConnectionStatus {
-        picked: picked.map(|way| way.way.label().to_owned()),
-        picked_because: report.picked_because,
+        picked: picked_of(&report),
         fixed: report.fixed,
         refusals: report
             .refused
@@ -50,6 +48,16 @@ pub fn alarm_of(report: &Report) -> Option<String> {
     Some(format!(
         "Odoo refuses {settings}. {effect} Set the right value and restart the bridge."
     ))
+}
+
+fn picked_of(report: &Report) -> String {
+    match report.ways.iter().find(|way| way.picked) {
+        None => report.picked_because.clone(),
+        Some(way) if matches!(way.state, WayState::Works | WayState::Untried) => {
+            format!("Calls go over {}. {}", way.way.label(), report.picked_because)
+        }
+        Some(way) => format!("No way works. Tried first: {}.", way.way.label()),
+    }
 }
 
 fn way_of(report: WayReport) -> WayStatus {
@@ -145,7 +153,10 @@ mod tests {
         let status = status_of(report(states, Way::JsonRpc, None), 7, 0);
         let words: Vec<_> = status.ways.iter().map(|way| way.state).collect();
         assert_eq!(words, [WayWord::Closed, WayWord::InUse, WayWord::Works]);
-        assert_eq!(status.picked.as_deref(), Some("JSON-RPC"));
+        assert_eq!(
+            status.picked,
+            "Calls go over JSON-RPC. It costs least of those that work."
+        );
         assert_eq!(status.ways[1].cost.as_deref(), Some("4.2 ms"));
         assert_eq!(status.reused.as_deref(), Some("98 %"), "never rounded up to 100 %");
     }
@@ -155,6 +166,7 @@ mod tests {
         let states = [WayState::Refused, WayState::Closed, WayState::NotConfigured];
         let status = status_of(report(states, Way::Web, None), 0, 0);
         assert!(status.ways.iter().all(|way| way.state != WayWord::InUse));
+        assert_eq!(status.picked, "No way works. Tried first: Web session.");
     }
 
     #[test]

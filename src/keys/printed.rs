@@ -25,7 +25,7 @@ fn found(calls: KeyCalls) -> AnyView {
     view! {
         <p class="muted">{counts(&calls)}</p>
         <div class="table-wrap" tabindex="0" role="region" aria-label="Newest calls">
-            <table class="table">
+            <table class="table table-stacked">
                 <thead>
                     <tr>
                         <th scope="col">"Time"</th>
@@ -49,12 +49,12 @@ fn row(call: RecentCall) -> impl IntoView {
     let way = call.way.as_deref().map_or_else(none, |way| way_name(way).to_owned());
     view! {
         <tr>
-            <td><Timestamp at=call.called_at /></td>
-            <td><code>{call.model.unwrap_or_else(none)}</code></td>
-            <td><code>{call.method.unwrap_or_else(none)}</code></td>
-            <td><Badge tone label=call.code /></td>
-            <td class="numeric">{format_ms(f64::from(call.duration_ms))}</td>
-            <td>{way}</td>
+            <td data-label="Time"><Timestamp at=call.called_at /></td>
+            <td data-label="Model"><code>{call.model.unwrap_or_else(none)}</code></td>
+            <td data-label="Method"><code>{call.method.unwrap_or_else(none)}</code></td>
+            <td data-label="Result"><Badge tone label=call.code /></td>
+            <td class="numeric" data-label="Duration">{format_ms(f64::from(call.duration_ms))}</td>
+            <td data-label="Way">{way}</td>
         </tr>
     }
 }
