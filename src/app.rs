@@ -5,6 +5,7 @@ use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{ParentRoute, Redirect, Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 
+use crate::connection::view::ConnectionPage;
 use crate::frame::{Frame, NotFoundPage};
 use crate::guide::view::GuidePage;
 use crate::keys::view::{KeyPage, KeysPage};
@@ -28,6 +29,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/keys/:id") view=KeyPage ssr=SsrMode::Async />
                     <Route path=path!("/guide") view=GuidePage ssr=SsrMode::Async />
                     <Route path=path!("/speed-test") view=SpeedTestPage ssr=SsrMode::Async />
+                    <Route path=path!("/connection") view=ConnectionPage ssr=SsrMode::Async />
                     <Route path=path!("/account") view=AccountPage ssr=SsrMode::Async />
                 </ParentRoute>
             </Routes>

@@ -10,6 +10,7 @@ pub mod error;
 pub mod ids;
 
 pub mod calls;
+pub mod connection;
 pub mod guide;
 pub mod keys;
 pub mod session;

@@ -1,5 +1,5 @@
-//! What surrounds every page: the links to the others, the banner of the demo
-//! Odoo, the theme switch and the way out. All of it works without JavaScript.
+//! What surrounds every page: the links to the others, the banners (the demo Odoo,
+//! credentials that Odoo refuses), the theme switch and the way out. All of it works without JavaScript.
 
 pub mod theme;
 
@@ -25,6 +25,8 @@ pub struct FrameInfo {
     pub email: Option<String>,
     /// Whether the Odoo behind the bridge is the built-in one.
     pub demo: bool,
+    /// What to say while Odoo refuses the bridge's credentials; for the signed in.
+    pub alarm: Option<String>,
     /// The bridge's version.
     pub version: String,
     /// The reader's choice.
@@ -37,6 +39,7 @@ pub struct FrameInfo {
 /// `internal` outside of a request.
 #[server(prefix = "/api", endpoint = "get_frame", input = server_fn::codec::Json)]
 pub async fn get_frame() -> Result<FrameInfo> {
+    use crate::connection::report::alarm_of;
     use crate::error::answer;
     use crate::session::guard::signed_in;
     use crate::state::state;
@@ -50,9 +53,12 @@ pub async fn get_frame() -> Result<FrameInfo> {
                 .map(str::to_owned)
                 .ok()
         });
+        let state = state()?;
+        let email = signed_in().ok().map(|user| user.email);
         Ok(FrameInfo {
-            email: signed_in().ok().map(|user| user.email),
-            demo: state()?.is_demo(),
+            alarm: email.as_ref().and_then(|_| alarm_of(&state.odoo.report())),
+            email,
+            demo: state.is_demo(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             theme: cookies.map(|header| Theme::of_cookies(&header)).unwrap_or_default(),
         })
@@ -63,13 +69,16 @@ pub async fn get_frame() -> Result<FrameInfo> {
 /// [`get_frame`], for whatever shows something of it.
 #[must_use]
 pub fn load_frame() -> Loaded<Result<FrameInfo>> {
-    load(|| (), |()| get_frame())
+    load(String::new, |_| get_frame())
 }
 
 /// The frame with the page inside.
 #[component]
 pub fn Frame() -> impl IntoView {
     let info = load_frame();
+    // What went wrong since the last page was loaded shows on the next one.
+    let pathname = use_location().pathname;
+    let news = load(move || pathname.get(), |_| get_frame());
     let main = NodeRef::<html::Main>::new();
     focus_on_arrival(main);
     view! {
@@ -77,6 +86,7 @@ pub fn Frame() -> impl IntoView {
         <a class="skip-link" href="#main" rel="external">
             "Skip to the content"
         </a>
+        <Alarm news />
         <Banner info />
         <header class="site-header">
             <div class="site-header-inner">
@@ -89,6 +99,7 @@ pub fn Frame() -> impl IntoView {
                         <li><A href="/keys">"API Keys"</A></li>
                         <li><A href="/guide">"Integration Guide"</A></li>
                         <li><A href="/speed-test">"Speed Test"</A></li>
+                        <li><A href="/connection">"Odoo Connection"</A></li>
                     </ul>
                 </nav>
                 <div class="site-tools">
@@ -143,6 +154,22 @@ pub fn NotFoundPage() -> impl IntoView {
                 </a>
             </div>
         </BareFrame>
+    }
+}
+
+/// Its place is always there, so that what comes into it is read out, once.
+#[component]
+fn Alarm(news: Loaded<Result<FrameInfo>>) -> impl IntoView {
+    view! {
+        <div class="alarm" role="status">
+            <Transition>
+                {move || Suspend::new(async move {
+                    news.await.ok().and_then(|info| info.alarm).map(|alarm| view! {
+                        <p>{alarm} " " <a href="/connection">"See the Odoo connection"</a></p>
+                    })
+                })}
+            </Transition>
+        </div>
     }
 }
 

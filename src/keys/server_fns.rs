@@ -61,6 +61,9 @@ pub async fn create_key(
     expiry: String,
     /// The day, if `expiry` is `date`; else empty.
     date: String,
+    /// Whether identical reads in flight may share one call to Odoo.
+    #[server(default)]
+    share_reads: bool,
 ) -> Result<CreatedKey> {
     use crate::error::answer;
     use crate::keys::issue::NewKey;
@@ -76,6 +79,7 @@ pub async fn create_key(
         let new = NewKey {
             expires_at,
             created_by: Some(user.id),
+            share_reads,
             ..NewKey::named(&name)
         };
         let created = crate::keys::issue::create(&state.pool, new).await?;

@@ -3,6 +3,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use chrono::{DateTime, Utc};
+
 use super::way::{Way, WayReport, WayState};
 
 #[derive(Clone, Debug)]
@@ -10,6 +12,26 @@ struct Known {
     state: WayState,
     cost_ms: Option<f64>,
     reason: String,
+    /// When it came into this state.
+    since: Option<DateTime<Utc>>,
+}
+
+impl Known {
+    const fn from_settings(state: WayState, reason: String) -> Self {
+        Self {
+            state,
+            cost_ms: None,
+            reason,
+            since: None,
+        }
+    }
+
+    fn enter(&mut self, state: WayState) {
+        if self.state != state {
+            self.state = state;
+            self.since = Some(Utc::now());
+        }
+    }
 }
 
 /// See the module.
@@ -22,21 +44,11 @@ impl Choice {
     /// `missing` says of a way why it can't be taken at all.
     pub(super) fn new(fixed: Option<Way>, missing: impl Fn(Way) -> Option<&'static str>) -> Self {
         let ways = Way::ALL.map(|way| match (fixed, missing(way)) {
-            (Some(only), _) if only != way => Known {
-                state: WayState::NotConfigured,
-                cost_ms: None,
-                reason: format!("ODOO_TRANSPORT is {}.", only.as_str()),
-            },
-            (_, Some(reason)) => Known {
-                state: WayState::NotConfigured,
-                cost_ms: None,
-                reason: reason.into(),
-            },
-            _ => Known {
-                state: WayState::Untried,
-                cost_ms: None,
-                reason: "Not tried yet.".into(),
-            },
+            (Some(only), _) if only != way => {
+                Known::from_settings(WayState::NotConfigured, format!("ODOO_TRANSPORT is {}.", only.as_str()))
+            }
+            (_, Some(reason)) => Known::from_settings(WayState::NotConfigured, reason.into()),
+            _ => Known::from_settings(WayState::Untried, "Not tried yet.".into()),
         });
         Self {
             ways: Mutex::new(ways),
@@ -79,7 +91,7 @@ impl Choice {
         let mut ways = self.lock();
         let known = &mut ways[way as usize];
         if known.state != WayState::Works {
-            known.state = WayState::Works;
+            known.enter(WayState::Works);
             known.reason = "It answers.".into();
         }
     }
@@ -87,11 +99,10 @@ impl Choice {
     /// A probe measured it.
     pub(super) fn measured(&self, way: Way, cost_ms: f64) {
         let mut ways = self.lock();
-        ways[way as usize] = Known {
-            state: WayState::Works,
-            cost_ms: Some(cost_ms),
-            reason: "It answers.".into(),
-        };
+        let known = &mut ways[way as usize];
+        known.enter(WayState::Works);
+        known.cost_ms = Some(cost_ms);
+        known.reason = "It answers.".into();
     }
 
     /// It can't be taken for now.
@@ -105,7 +116,7 @@ impl Choice {
                 "this way into Odoo can't be used for now"
             );
         }
-        known.state = state;
+        known.enter(state);
         known.reason = reason;
     }
 
@@ -119,6 +130,7 @@ impl Choice {
             picked: picked == Some(way),
             cost_ms: known.cost_ms,
             reason: known.reason,
+            since: known.since,
         });
         (reports.collect(), because)
     }

@@ -81,6 +81,8 @@ pub struct WayReport {
     pub cost_ms: Option<f64>,
     /// Why it is in this state, in a sentence.
     pub reason: String,
+    /// Since when it is in this state; `None` if it was never tried.
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// Credentials that Odoo refuses.

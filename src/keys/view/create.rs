@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use crate::error::AppError;
 use crate::keys::model::{CreatedKey, KeyName, NAME_MAX_CHARS, parse_expiry};
 use crate::keys::server_fns::CreateKey;
+use crate::keys::view::sharing;
 use crate::ui::copy_button::CopyButton;
 use crate::ui::dialog::Dialog;
 use crate::ui::error_view::ErrorView;
@@ -77,6 +78,7 @@ fn CreateForm(
     let name = RwSignal::new(String::new());
     let expiry = RwSignal::new("90".to_owned());
     let date = RwSignal::new(String::new());
+    let share_reads = RwSignal::new(false);
     let on_date = move || expiry.with(|expiry| expiry == "date");
     // Each time it opens it is as new.
     Effect::new(move |_| {
@@ -84,6 +86,7 @@ fn CreateForm(
             name.set(String::new());
             expiry.set("90".to_owned());
             date.set(String::new());
+            share_reads.set(false);
             error.set(None);
         }
     });
@@ -97,7 +100,13 @@ fn CreateForm(
         let checked = KeyName::parse(&name).and(parse_expiry(&expiry, &date, platform::now()).map(drop));
         error.set(checked.err());
         if error.with_untracked(Option::is_none) {
-            create.dispatch(CreateKey { name, expiry, date });
+            let share_reads = share_reads.get_untracked();
+            create.dispatch(CreateKey {
+                name,
+                expiry,
+                date,
+                share_reads,
+            });
         }
     };
     view! {
@@ -127,6 +136,13 @@ fn CreateForm(
                     <input id="key-date" type="date" required aria-describedby="key-date-hint" bind:value=date />
                 </Field>
             })}
+            <div class="field">
+                <label class="check">
+                    <input type="checkbox" aria-describedby="key-share-hint" bind:checked=share_reads />
+                    {sharing::TITLE}
+                </label>
+                <p class="field-hint" id="key-share-hint">{sharing::HINT}</p>
+            </div>
             {move || error.get().map(|error| view! { <ErrorView error /> })}
             <div class="dialog-actions">
                 <button type="button" class="button" on:click=move |_| open.set(false)>"Cancel"</button>

@@ -1,4 +1,5 @@
-//! `/keys/<id>`: one key, and a way to revoke it that needs no JavaScript.
+//! `/keys/<id>`: one key, its calls, and what can be changed of it, all without
+//! JavaScript.
 
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
@@ -6,11 +7,13 @@ use leptos::server_fn::ServerFn as _;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 
+use super::recent::RecentCalls;
+use super::sharing::Sharing;
 use super::table::{Instant, tone};
 use crate::error::{AppError, ErrorCode, Result};
 use crate::ids::ApiKeyId;
 use crate::keys::model::{ApiKey, KeyStatus};
-use crate::keys::server_fns::{RevokeKey, find_key};
+use crate::keys::server_fns::{RevokeKey, SetShareReads, find_key};
 use crate::session::model::error_from_url;
 use crate::ui::badge::Badge;
 use crate::ui::empty_state::EmptyState;
@@ -28,7 +31,9 @@ pub fn KeyPage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id")).unwrap_or_default());
     let revoke = ServerAction::<RevokeKey>::new();
-    let key = load(move || (id.get(), revoke.version().get()), |(id, _)| find(id));
+    let share = ServerAction::<SetShareReads>::new();
+    let changes = move || revoke.version().get() + share.version().get();
+    let key = load(move || (id.get(), changes()), |(id, _)| find(id));
     view! {
         <a class="back-link" href="/keys">
             <Icon shape=Shape::ArrowLeft />
@@ -37,7 +42,7 @@ pub fn KeyPage() -> impl IntoView {
         <Transition fallback=|| view! { <SkeletonRows rows=4 /> }>
             {move || Suspend::new(async move {
                 match key.await {
-                    Ok(key) => view! { <Details key revoke /> }.into_any(),
+                    Ok(key) => view! { <Details key revoke share /> }.into_any(),
                     Err(error) if error.code == ErrorCode::NotFound => view! { <NoSuchKey /> }.into_any(),
                     Err(error) => view! { <PageHeader title="API key" lead="" /> <ErrorView error /> }.into_any(),
                 }
@@ -68,7 +73,7 @@ fn NoSuchKey() -> impl IntoView {
 }
 
 #[component]
-fn Details(key: ApiKey, revoke: ServerAction<RevokeKey>) -> impl IntoView {
+fn Details(key: ApiKey, revoke: ServerAction<RevokeKey>, share: ServerAction<SetShareReads>) -> impl IntoView {
     let id = key.id;
     let revoked = key.status == KeyStatus::Revoked;
     view! {
@@ -94,6 +99,8 @@ fn Details(key: ApiKey, revoke: ServerAction<RevokeKey>) -> impl IntoView {
                 <dd><Timestamp at /></dd>
             })}
         </dl>
+        <Sharing key_id=id on=key.share_reads revoked share />
+        <RecentCalls key_id=id />
         {(!revoked).then(|| view! { <RevokeForm id revoke /> })}
     }
 }

@@ -4,7 +4,9 @@ mod address;
 mod create;
 mod detail;
 mod list;
+mod recent;
 mod revoke;
+mod sharing;
 mod table;
 mod toolbar;
 

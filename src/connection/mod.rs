@@ -1,0 +1,9 @@
+//! How the bridge gets into Odoo, shown to its operator: the ways in, the one that
+//! calls take and why, credentials that Odoo refuses, and what the bridge counts.
+
+pub mod model;
+pub mod server_fns;
+pub mod view;
+
+#[cfg(feature = "ssr")]
+pub mod report;
