@@ -68,11 +68,15 @@ export class KeyPage extends DashboardPage {
   readonly details: Locator;
   readonly question: Locator;
   readonly confirm: Locator;
+  readonly sharing: Locator;
+  readonly recent: Locator;
 
   constructor(page: Page) {
     super(page);
     this.details = page.locator('dl.details-list');
     this.question = page.getByText('Revoke this key');
     this.confirm = page.getByRole('button', { name: 'Yes, revoke it' });
+    this.sharing = page.getByRole('region', { name: 'Share identical reads' });
+    this.recent = page.getByRole('region', { name: 'Recent calls' });
   }
 }

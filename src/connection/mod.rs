@@ -6,4 +6,6 @@ pub mod server_fns;
 pub mod view;
 
 #[cfg(feature = "ssr")]
+mod page;
+#[cfg(feature = "ssr")]
 pub mod report;

@@ -1,12 +1,10 @@
-//! The state of the way to Odoo, as the dashboard shows it. Without secrets, and
-//! with figures as text: formatting numbers in the browser costs more WASM than
-//! sending them ready.
+//! The state of the way to Odoo, as the dashboard shows it. Without secrets. Only
+//! the server reads it: the page gets it printed.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 
 /// Everything that `/connection` shows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionStatus {
     /// Odoo's address.
     pub url: String,
@@ -37,7 +35,7 @@ pub struct ConnectionStatus {
 }
 
 /// One way into Odoo.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WayStatus {
     /// Its name, for people.
     pub name: String,
@@ -48,12 +46,11 @@ pub struct WayStatus {
     /// Why it is in this state, in a sentence.
     pub reason: String,
     /// Since when it is, if it was ever tried.
-    #[serde(with = "chrono::serde::ts_microseconds_option")]
     pub since: Option<DateTime<Utc>>,
 }
 
 /// What is known of a way, in a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WayWord {
     /// Calls take it.
     InUse,
@@ -85,7 +82,7 @@ impl WayWord {
 }
 
 /// A credential that Odoo refuses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The setting that holds it.
     pub setting: String,
@@ -94,7 +91,6 @@ pub struct Refusal {
     /// When the bridge tries it again, as the end of a sentence: `in 42 seconds`.
     pub tried_again: String,
     /// When it was refused last.
-    #[serde(with = "chrono::serde::ts_microseconds")]
     pub refused_at: DateTime<Utc>,
 }
 

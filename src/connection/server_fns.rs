@@ -3,15 +3,15 @@
 
 use leptos::prelude::*;
 
-use crate::connection::model::ConnectionStatus;
 use crate::error::Result;
 
-/// How the bridge gets into Odoo at this moment. Odoo itself is not asked.
+/// How the bridge gets into Odoo at this moment, as HTML. Odoo itself is not asked.
 ///
 /// # Errors
 /// `unauthenticated`.
-#[server(prefix = "/api", endpoint = "get_connection", input = server_fn::codec::Json)]
-pub async fn get_connection() -> Result<ConnectionStatus> {
+#[server(prefix = "/api", endpoint = "print_connection", input = server_fn::codec::Json)]
+pub async fn print_connection() -> Result<String> {
+    use crate::connection::page::print;
     use crate::connection::report::status_of;
     use crate::error::answer;
     use crate::session::guard::signed_in;
@@ -20,11 +20,12 @@ pub async fn get_connection() -> Result<ConnectionStatus> {
     answer(async {
         signed_in()?;
         let state = state()?;
-        Ok(status_of(
+        let records = &state.records;
+        Ok(print(status_of(
             state.odoo.report(),
-            state.records.written(),
-            state.records.dropped(),
-        ))
+            records.written(),
+            records.dropped(),
+        )))
     })
     .await
 }

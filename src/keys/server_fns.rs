@@ -157,3 +157,15 @@ pub async fn key_calls(
     })
     .await
 }
+
+/// [`key_calls`], as HTML for the key's page.
+///
+/// # Errors
+/// `unauthenticated`, `unavailable`.
+#[server(prefix = "/api", endpoint = "print_key_calls", input = server_fn::codec::Json)]
+pub async fn print_key_calls(
+    /// Which key.
+    id: ApiKeyId,
+) -> Result<String> {
+    Ok(crate::keys::printed::recent_calls(key_calls(id).await?))
+}

@@ -7,7 +7,7 @@ use leptos::server_fn::ServerFn as _;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 
-use super::recent::RecentCalls;
+use super::recent::{RecentCalls, load_calls};
 use super::sharing::Sharing;
 use super::table::{Instant, tone};
 use crate::error::{AppError, ErrorCode, Result};
@@ -21,7 +21,7 @@ use crate::ui::error_view::ErrorView;
 use crate::ui::icon::{Icon, Shape};
 use crate::ui::page_header::PageHeader;
 use crate::ui::platform;
-use crate::ui::resource::load;
+use crate::ui::resource::{Loaded, load};
 use crate::ui::skeleton::SkeletonRows;
 use crate::ui::timestamp::Timestamp;
 
@@ -34,6 +34,7 @@ pub fn KeyPage() -> impl IntoView {
     let share = ServerAction::<SetShareReads>::new();
     let changes = move || revoke.version().get() + share.version().get();
     let key = load(move || (id.get(), changes()), |(id, _)| find(id));
+    let calls = load_calls(id);
     view! {
         <a class="back-link" href="/keys">
             <Icon shape=Shape::ArrowLeft />
@@ -42,7 +43,7 @@ pub fn KeyPage() -> impl IntoView {
         <Transition fallback=|| view! { <SkeletonRows rows=4 /> }>
             {move || Suspend::new(async move {
                 match key.await {
-                    Ok(key) => view! { <Details key revoke share /> }.into_any(),
+                    Ok(key) => view! { <Details key calls revoke share /> }.into_any(),
                     Err(error) if error.code == ErrorCode::NotFound => view! { <NoSuchKey /> }.into_any(),
                     Err(error) => view! { <PageHeader title="API key" lead="" /> <ErrorView error /> }.into_any(),
                 }
@@ -73,7 +74,12 @@ fn NoSuchKey() -> impl IntoView {
 }
 
 #[component]
-fn Details(key: ApiKey, revoke: ServerAction<RevokeKey>, share: ServerAction<SetShareReads>) -> impl IntoView {
+fn Details(
+    key: ApiKey,
+    calls: Loaded<Result<String>>,
+    revoke: ServerAction<RevokeKey>,
+    share: ServerAction<SetShareReads>,
+) -> impl IntoView {
     let id = key.id;
     let revoked = key.status == KeyStatus::Revoked;
     view! {
@@ -100,7 +106,7 @@ fn Details(key: ApiKey, revoke: ServerAction<RevokeKey>, share: ServerAction<Set
             })}
         </dl>
         <Sharing key_id=id on=key.share_reads revoked share />
-        <RecentCalls key_id=id />
+        <RecentCalls calls />
         {(!revoked).then(|| view! { <RevokeForm id revoke /> })}
     }
 }

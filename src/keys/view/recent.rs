@@ -1,163 +1,41 @@
-//! What a key called lately.
+//! The recent calls on a key's page, which come printed.
 
 use leptos::prelude::*;
 
-use crate::calls::model::{CALLS_COUNTED, KeyCalls, RecentCall};
-use crate::connection::model::way_name;
+use crate::error::Result;
 use crate::ids::ApiKeyId;
-use crate::keys::server_fns::key_calls;
-use crate::speed_test::model::format_ms;
-use crate::ui::badge::{Badge, Tone};
+use crate::keys::server_fns::print_key_calls;
 use crate::ui::error_view::ErrorView;
-use crate::ui::resource::load;
+use crate::ui::resource::{Loaded, load};
 use crate::ui::skeleton::SkeletonRows;
-use crate::ui::timestamp::Timestamp;
+
+/// The calls of the key in the address; an address that is no id has none.
+pub(super) fn load_calls(id: Memo<String>) -> Loaded<Result<String>> {
+    load(
+        move || id.get(),
+        |id| async move {
+            match id.parse::<ApiKeyId>() {
+                Ok(id) => print_key_calls(id).await,
+                Err(_) => Ok(String::new()),
+            }
+        },
+    )
+}
 
 /// Counts of the last day and the newest calls.
 #[component]
-pub(super) fn RecentCalls(key_id: ApiKeyId) -> impl IntoView {
-    let calls = load(String::new, move |_| key_calls(key_id));
+pub(super) fn RecentCalls(calls: Loaded<Result<String>>) -> impl IntoView {
     view! {
         <section class="recent" aria-labelledby="recent-title">
             <h2 id="recent-title">"Recent calls"</h2>
             <Transition fallback=|| view! { <SkeletonRows rows=3 /> }>
                 {move || Suspend::new(async move {
                     match calls.await {
-                        Ok(calls) => found(calls).into_any(),
+                        Ok(printed) => view! { <div class="recent-calls" inner_html=printed></div> }.into_any(),
                         Err(error) => view! { <ErrorView error /> }.into_any(),
                     }
                 })}
             </Transition>
         </section>
-    }
-}
-
-fn found(calls: KeyCalls) -> AnyView {
-    if calls.recent.is_empty() {
-        return view! {
-            <p class="card muted">"This key has made no calls yet. They show here a second after they are made."</p>
-        }
-        .into_any();
-    }
-    view! {
-        <p class="muted">{counts(&calls)}</p>
-        <div class="table-wrap" tabindex="0" role="region" aria-label="Newest calls">
-            <table class="table">
-                <thead>
-                    <tr>
-                        <th scope="col">"Time"</th>
-                        <th scope="col">"Model"</th>
-                        <th scope="col">"Method"</th>
-                        <th scope="col">"Result"</th>
-                        <th scope="col" class="numeric">"Duration"</th>
-                        <th scope="col">"Way"</th>
-                    </tr>
-                </thead>
-                <tbody>{calls.recent.into_iter().map(row).collect_view()}</tbody>
-            </table>
-        </div>
-    }
-    .into_any()
-}
-
-fn row(call: RecentCall) -> impl IntoView {
-    let none = || "\u{2013}".to_owned();
-    let tone = if call.code == "ok" { Tone::Good } else { Tone::Bad };
-    let way = call.way.as_deref().map_or_else(none, |way| way_name(way).to_owned());
-    view! {
-        <tr>
-            <td><Timestamp at=call.called_at /></td>
-            <td><code>{call.model.unwrap_or_else(none)}</code></td>
-            <td><code>{call.method.unwrap_or_else(none)}</code></td>
-            <td><Badge tone label=call.code /></td>
-            <td class="numeric">{format_ms(f64::from(call.duration_ms))}</td>
-            <td>{way}</td>
-        </tr>
-    }
-}
-
-/// `3 calls in the last 24 hours, 1 of them failed. The newest 20:`
-fn counts(calls: &KeyCalls) -> String {
-    let more = if calls.calls_24h >= u64::from(CALLS_COUNTED) {
-        " or more"
-    } else {
-        ""
-    };
-    let noun = if calls.calls_24h == 1 { "call" } else { "calls" };
-    format!(
-        "{}{more} {noun} in the last 24 hours, {} of them failed. The newest {}:",
-        calls.calls_24h,
-        calls.failures_24h,
-        calls.recent.len()
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn call(code: &str) -> RecentCall {
-        RecentCall {
-            called_at: "2026-11-24T12:00:00Z".parse().expect("an instant"),
-            model: Some("res.partner".into()),
-            method: Some("search_read".into()),
-            code: code.into(),
-            way: Some("jsonrpc".into()),
-            duration_ms: 12.34,
-            odoo_ms: None,
-            answer_bytes: 0,
-            request_id: "a".into(),
-            address: None,
-        }
-    }
-
-    fn html(recent: Vec<RecentCall>, calls_24h: u64) -> String {
-        let calls = KeyCalls {
-            recent,
-            calls_24h,
-            failures_24h: 1,
-        };
-        Owner::new().with(|| found(calls).to_html())
-    }
-
-    #[test]
-    fn a_call_shows_what_it_asked_what_came_how_long_it_took_and_its_way() {
-        let html = html(vec![call("odoo_timeout")], 1);
-        for text in [
-            "res.partner",
-            "search_read",
-            "odoo_timeout",
-            "12.3 ms",
-            "JSON-RPC",
-            "badge-bad",
-        ] {
-            assert!(html.contains(text), "{text}: {html}");
-        }
-        assert!(
-            html.contains("1 call in the last 24 hours, 1 of them failed."),
-            "{html}"
-        );
-    }
-
-    #[test]
-    fn a_body_that_was_no_call_has_no_model_and_is_text_only() {
-        let refused = RecentCall {
-            model: None,
-            method: Some("<script>".into()),
-            way: None,
-            ..call("invalid_request")
-        };
-        let html = html(vec![refused], 100_000);
-        assert!(html.contains("\u{2013}"), "{html}");
-        assert!(!html.contains("<script>"), "{html}");
-        assert!(
-            html.contains("100000 or more calls"),
-            "a count that was cut off says so: {html}"
-        );
-    }
-
-    #[test]
-    fn a_key_without_calls_says_so() {
-        assert!(html(Vec::new(), 0).contains("no calls yet"));
     }
 }
