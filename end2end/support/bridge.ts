@@ -46,8 +46,7 @@ export function realOdoo(): Odoo | undefined {
 
 /** Starts a bridge and waits until it says that it is ready. */
 export async function startBridge(settings: BridgeSettings): Promise<Bridge> {
-  const binary = resolve(process.env.BRIDGE_BIN || join(__dirname, '../../target/debug/odoo-bridge'));
-  if (!existsSync(binary)) throw new Error(`there is no ${binary}: build it, or name another in BRIDGE_BIN`);
+  const binary = bridgeBinary();
   const home = mkdtempSync(join(tmpdir(), 'odoo-bridge-e2e-'));
   // A bridge that runs as root has its PostgreSQL run as somebody else, who must get through.
   chmodSync(home, 0o755);
@@ -68,7 +67,8 @@ export async function startBridge(settings: BridgeSettings): Promise<Bridge> {
     rmSync(home, { recursive: true, force: true });
   };
   try {
-    await ready(child, () => log);
+    // The token is the last thing that it says, in one piece with the address.
+    await ready(child, () => log, (text) => /Odoo Bridge is ready: /.test(text) && text.endsWith('\n'));
   } catch (error) {
     await stop();
     throw error;
@@ -79,6 +79,26 @@ export async function startBridge(settings: BridgeSettings): Promise<Bridge> {
     run: (...args) => execFileSync(binary, args, { cwd: home, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
     stop,
   };
+}
+
+/** A demo Odoo that runs alone; it accepts only its own credentials. */
+export async function startDemoOdoo(): Promise<{ url: string; stop: () => Promise<void> }> {
+  const listen = `127.0.0.1:${await freePort()}`;
+  const child = spawn(bridgeBinary(), ['demo-odoo', '--listen', listen], {
+    env: { PATH: process.env.PATH },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let said = '';
+  child.stdout.setEncoding('utf8');
+  child.stdout.on('data', (text: string) => (said += text));
+  await ready(child, () => said, (text) => text.includes(listen));
+  return { url: `http://${listen}`, stop: () => end(child) };
+}
+
+function bridgeBinary(): string {
+  const binary = resolve(process.env.BRIDGE_BIN || join(__dirname, '../../target/debug/odoo-bridge'));
+  if (!existsSync(binary)) throw new Error(`there is no ${binary}: build it, or name another in BRIDGE_BIN`);
+  return binary;
 }
 
 /** Nothing of our own environment that would steer the bridge. */
@@ -130,7 +150,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** Ends when the bridge has said where it is, and fails when it ended or the time is over. */
-function ready(child: ChildProcess, log: () => string): Promise<void> {
+function ready(child: ChildProcess, log: () => string, isReady: (log: string) => boolean): Promise<void> {
   return new Promise((done, fail) => {
     const timer = setTimeout(() => fail(new Error(`the bridge is not ready:\n${log()}`)), START_DEADLINE_MS);
     const settle = (act: () => void) => {
@@ -139,10 +159,9 @@ function ready(child: ChildProcess, log: () => string): Promise<void> {
     };
     child.once('error', (error) => settle(() => fail(error)));
     child.once('exit', () => settle(() => fail(new Error(`the bridge ended at once:\n${log()}`))));
-    child.stderr?.on('data', () => {
-      // The token is the last thing that it says, in one piece with the address.
-      if (/Odoo Bridge is ready: /.test(log()) && log().endsWith('\n')) settle(done);
-    });
+    const look = () => isReady(log()) && settle(done);
+    child.stderr?.on('data', look);
+    child.stdout?.on('data', look);
   });
 }
 

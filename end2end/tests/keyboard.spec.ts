@@ -43,7 +43,7 @@ test('the first stop skips to the content, the next ones are the ways to the oth
   await expect(skip).toBeFocused();
   await expect(skip).toBeInViewport({ ratio: 1 });
   const nav = page.getByRole('navigation', { name: 'Main' });
-  for (const name of ['API Keys', 'Integration Guide', 'Speed Test']) await tabTo(page, nav.getByRole('link', { name }));
+  for (const name of ['API Keys', 'Integration Guide', 'Speed Test', 'Odoo Connection']) await tabTo(page, nav.getByRole('link', { name }));
   for (const name of ['Theme of the system', 'Light theme', 'Dark theme'] as const) await tabTo(page, keys.theme(name));
   await tabTo(page, page.getByRole('link', { name: /^Account of/ }));
   await tabTo(page, page.getByRole('button', { name: 'Sign out' }));

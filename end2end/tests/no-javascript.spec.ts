@@ -44,6 +44,7 @@ test('every page is complete', async ({ newContext }) => {
     ['/keys', 'API Access Keys'],
     ['/guide', 'API Integration Guide'],
     ['/speed-test', 'Odoo Bridge Speed Test'],
+    ['/connection', 'Odoo Connection'],
     ['/account', 'Account'],
   ]) {
     await page.goto(path);
