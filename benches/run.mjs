@@ -3,12 +3,13 @@
 //   odoo   a real Odoo 19: the bridge against direct clients, steady and after its cache was cleared
 //   stub   the bridge against nginx before the same stub, one core each
 //   size   100,000 keys and 1,000,000 records
+//   profile   not by default: where the bridge's time goes under full load, by perf, to target/bench/perf.data
 //
 // Environment: BRIDGE_BIN, TEST_ODOO_URL, _DB, _USERNAME, _PASSWORD, _API_KEY (scripts/odoo.sh env),
 // BENCH_DATABASE_URL (a superuser's), BENCH_MINUTES (full load for the memory figure, 1).
 
-import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import os from "node:os";
 import path from "node:path";
@@ -34,6 +35,14 @@ const sql = (database, text) => execFileSync("psql", ["-qAt", "-v", "ON_ERROR_ST
 const figures = {};
 const limits = [];
 const limit = (what, value, most, unit = "") => limits.push({ what, measured: `${value.toFixed(2)}${unit}`, "at most": `${most}${unit}`, reached: value <= most ? "yes" : "NO" });
+
+// The database writes the records: beside, too, with all that it starts from now on.
+function pinDatabase(cores) {
+  const pid = readFileSync(path.join(sql(server, "SHOW data_directory").trim(), "postmaster.pid"), "utf8").split("\n")[0];
+  for (const process of [pid, ...sql(server, "SELECT pid FROM pg_stat_activity").trim().split("\n")]) {
+    try { execFileSync("taskset", ["-cp", cores, process], { stdio: "ignore" }); } catch { /* it has ended */ }
+  }
+}
 
 let databases = 0;
 async function startBridge(odoo) {
@@ -211,6 +220,20 @@ async function partSize() {
   await stop(stub.child);
 }
 
+async function partProfile() {
+  const stub = await startStub(BESIDE, root);
+  const bridge = await startBridge({ ...toStub, ODOO_URL: stub.url });
+  const target = { url: `${bridge.url}/call`, headers: { ...json, "x-api-key": bridge.key }, body: callBody("small"), pid: bridge.child.pid };
+  await fullLoad(BESIDE, root, target, 64, 2, target.pid);
+  mkdirSync("target/bench", { recursive: true });
+  const perf = spawn("perf", ["record", "-q", "-F", "1999", "-g", "-o", "target/bench/perf.data", "-p", String(bridge.child.pid), "--", "sleep", "5"], { stdio: "inherit" });
+  figures.profile = { "while perf looks on": await fullLoad(BESIDE, root, target, 64, 6, target.pid) };
+  await new Promise((resolve) => (perf.exitCode === null ? perf.on("exit", resolve) : resolve()));
+  await stop(bridge.child);
+  dropDatabase(bridge);
+  await stop(stub.child);
+}
+
 const flat = (row) => Object.fromEntries(Object.entries(row).filter(([, value]) => typeof value === "number").map(([name, value]) => [name, Number(value.toFixed(2))]));
 function print(name, value) {
   const rows = Object.entries(value).filter(([, row]) => row && typeof row === "object");
@@ -221,9 +244,11 @@ function print(name, value) {
 }
 
 try {
+  pinDatabase(String(BESIDE));
   if (parts.includes("odoo")) await partOdoo();
   if (parts.includes("stub")) await partStub();
   if (parts.includes("size")) await partSize();
+  if (parts.includes("profile")) await partProfile();
   for (const [name, value] of Object.entries(figures)) print(name, value);
   console.log("\nmust reach");
   console.table(limits);
@@ -240,5 +265,6 @@ try {
   if (process.argv.includes("--strict") && limits.some((row) => row.reached === "NO")) process.exitCode = 1;
 } finally {
   await stopAll();
+  pinDatabase(`0-${os.cpus().length - 1}`);
   rmSync(root, { recursive: true, force: true });
 }

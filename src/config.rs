@@ -138,7 +138,7 @@ pub struct Settings {
     #[arg(long, env = "ODOO_TIMEOUT_SECS", default_value = "60", value_parser = clap::value_parser!(u64).range(1..=3600), global = true)]
     pub odoo_timeout_secs: u64,
     /// The largest answer of Odoo that is passed on, in bytes.
-    #[arg(long, env = "ODOO_MAX_ANSWER_BYTES", default_value = "67108864", value_parser = clap::value_parser!(u64).range(1024..), global = true)]
+    #[arg(long, env = "ODOO_MAX_ANSWER_BYTES", default_value = "1073741824", value_parser = clap::value_parser!(u64).range(1024..), global = true)]
     pub odoo_max_answer_bytes: u64,
     /// The largest body that `POST /call` takes, in bytes.
     #[arg(long, env = "BRIDGE_MAX_REQUEST_BYTES", default_value = "8388608", value_parser = clap::value_parser!(u64).range(1024..), global = true)]

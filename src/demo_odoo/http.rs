@@ -106,7 +106,7 @@ async fn json2_call(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    json2_reply(json2::call(&demo, &headers, model, method, &body))
+    json2_reply(json2::call(&demo, &headers, &model, &method, &body))
 }
 
 async fn doc_bearer(State(demo): State<DemoOdoo>, Path(file): Path<String>, headers: HeaderMap) -> Response {

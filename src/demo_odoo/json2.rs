@@ -16,7 +16,7 @@ pub(super) type Reply = (u16, Option<String>);
 pub(super) const ETAG: &str = "6f0d1c";
 
 /// `POST /json/2/<model>/<method>`
-pub(super) fn call(demo: &DemoOdoo, headers: &HeaderMap, model: String, method: String, body: &[u8]) -> Reply {
+pub(super) fn call(demo: &DemoOdoo, headers: &HeaderMap, model: &str, method: &str, body: &[u8]) -> Reply {
     if let Some(refusal) = refusal(demo, headers) {
         return refusal;
     }
@@ -35,8 +35,8 @@ pub(super) fn call(demo: &DemoOdoo, headers: &HeaderMap, model: String, method: 
     let is_create = method == "create";
     let unknown = format!("Object {model} doesn't exist");
     let call = Call {
-        model: model.clone(),
-        method,
+        model: model.to_owned(),
+        method: method.to_owned(),
         args,
         kwargs,
     };

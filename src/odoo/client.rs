@@ -20,7 +20,8 @@ use crate::config::{ConfigError, OdooSettings};
 
 /// How often the ways in are tried, in the background.
 const PROBE_EVERY: Duration = Duration::from_secs(10 * 60);
-/// The same while one of them does not work.
+/// The first pause while one of them does not work; each further one doubles it. A
+/// try can cost Odoo a hash (a user with two factors), so it is not made for ever.
 const PROBE_AGAIN: Duration = Duration::from_secs(30);
 /// Calls of a probe; the quickest counts.
 const PROBE_CALLS: u32 = 3;
@@ -287,12 +288,19 @@ impl Odoo {
         if self.settings.way.is_some() {
             return;
         }
+        let (mut pause, mut picked) = (PROBE_AGAIN, None);
         loop {
             self.probe().await;
             let all_work = Way::ALL
                 .iter()
                 .all(|way| matches!(self.choice.state(*way), WayState::Works | WayState::NotConfigured));
-            tokio::time::sleep(if all_work { PROBE_EVERY } else { PROBE_AGAIN }).await;
+            pause = match self.choice.picked() {
+                _ if all_work => PROBE_EVERY,
+                now if now != picked => PROBE_AGAIN,
+                _ => (pause * 2).min(PROBE_EVERY),
+            };
+            picked = self.choice.picked();
+            tokio::time::sleep(pause).await;
         }
     }
 

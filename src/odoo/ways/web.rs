@@ -25,7 +25,7 @@ pub(in crate::odoo) struct Web {
     pub(in crate::odoo) credential: Arc<Credential>,
     login: Login<Arc<Session>>,
     login_url: reqwest::Url,
-    call_url: String,
+    call_url: reqwest::Url,
 }
 
 impl Web {
@@ -38,7 +38,7 @@ impl Web {
             credential: Credential::new("ODOO_PASSWORD", password),
             login: Login::new(),
             login_url: wire::address(&settings.url, jsonrpc::WEB_LOGIN_PATH)?,
-            call_url: format!("{}{}", settings.url, jsonrpc::WEB_CALL_PATH),
+            call_url: wire::address(&settings.url, jsonrpc::WEB_CALL_PATH)?,
         }))
     }
 
@@ -64,9 +64,10 @@ impl Web {
 
     async fn call(&self, odoo: &Odoo, session: &Arc<Session>, call: &Call<'_>) -> Result<Data, OdooError> {
         // The model and the method in the path are for Odoo's log.
-        let url = format!("{}/{}.{}", self.call_url, call.model, call.method)
-            .parse()
-            .map_err(|_| OdooError::unreachable("Odoo's address can't be used."))?;
+        let mut url = self.call_url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.push(&format!("{}.{}", call.model, call.method));
+        }
         let request =
             with_json(odoo.wire().post(url), jsonrpc::web_call(call)).header(header::COOKIE, session.cookie.clone());
         let reply = odoo.wire().send(request, !methods::only_reads(call.method)).await?;

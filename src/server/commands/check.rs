@@ -11,7 +11,7 @@ use sqlx::PgPool;
 use super::{Failure, say};
 use crate::config::Settings;
 use crate::error::{AppError, ErrorCode};
-use crate::odoo::{Call, Limits, Odoo};
+use crate::odoo::{Call, Limits, Odoo, WayState};
 use crate::server::database::{self, OLDEST_MAJOR, Opener, explain};
 
 /// How long the database may take to accept a connection.
@@ -176,7 +176,28 @@ async fn check_odoo(settings: &Settings, report: &mut Report) -> Result<(), Fail
     report.add(
         "Odoo reading",
         read.map(|()| "contacts can be read".into()).map_err(wrong),
-    )
+    )?;
+    check_ways(&odoo, report).await
+}
+
+/// One line for each way in: what it came to, which is picked, and why. A way that
+/// does not work is no failure while another does.
+async fn check_ways(odoo: &Odoo, report: &mut Report) -> Result<(), Failure> {
+    odoo.probe().await;
+    let told = odoo.report();
+    for way in &told.ways {
+        let cost = way.cost_ms.map(|ms| format!(" {ms:.1} ms a call."));
+        let picked = if way.picked {
+            format!(" Picked: {}", told.picked_because)
+        } else {
+            String::new()
+        };
+        let text = format!("{}{}{picked}", way.reason, cost.unwrap_or_default());
+        let usable = told.ways.iter().any(|way| way.state == WayState::Works);
+        let finding = if usable { Ok(text) } else { Err(text) };
+        report.add(&format!("Odoo by {}", way.way.label()), finding)?;
+    }
+    Ok(())
 }
 
 async fn read_one_contact(odoo: &Odoo) -> Result<(), AppError> {

@@ -1,0 +1,66 @@
+//! The bridge's own parts of a call, each alone: `cargo bench --bench hot_path`.
+//! What a whole call costs is measured by `make bench`.
+#![expect(missing_docs, reason = "what criterion_group makes has none")]
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use odoo_bridge::calls::answer::frame;
+use odoo_bridge::calls::request::CallRequest;
+use odoo_bridge::keys::secret::PlainKey;
+use odoo_bridge::odoo::answer::{Frame, Scanner, result_begins};
+
+fn keys(criterion: &mut Criterion) {
+    let key = PlainKey::generate();
+    let text = key.reveal();
+    let hash = key.hash();
+    criterion.bench_function("key: parse", |bencher| {
+        bencher.iter(|| PlainKey::parse(black_box(text.as_bytes())));
+    });
+    criterion.bench_function("key: refuse a malformed one", |bencher| {
+        bencher.iter(|| PlainKey::parse(black_box(&text.as_bytes()[..50])));
+    });
+    criterion.bench_function("key: hash and compare", |bencher| {
+        bencher.iter(|| hash.matches(&black_box(&key).hash()));
+    });
+}
+
+fn requests(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("request: parse");
+    for ids in [10, 2_000] {
+        let ids: Vec<u32> = (1..=ids).collect();
+        let body = format!(
+            r#"{{"model":"sale.order","method":"search_read","args":[[["id","in",{ids:?}]]],"kwargs":{{"limit":5,"fields":["name","state"]}}}}"#
+        );
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function(format!("{} bytes", body.len()), |bencher| {
+            bencher.iter(|| CallRequest::parse(black_box(body.as_bytes())).map(|call| call.args.get().len()));
+        });
+    }
+    group.finish();
+}
+
+fn answers(criterion: &mut Criterion) {
+    let record = r#"{"id": 1, "name": "S00001", "partner_id": [10, "Gemini Furniture"], "note": false}"#;
+    let mut group = criterion.benchmark_group("answer");
+    for records in [8, 12_000] {
+        let result = format!("[{}]", vec![record; records].join(", "));
+        let body = format!(r#"{{"jsonrpc": "2.0", "id": 1, "result": {result}}}"#);
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function(format!("find the result in {} bytes", body.len()), |bencher| {
+            bencher.iter(|| {
+                let begin = result_begins(black_box(body.as_bytes()))?;
+                let mut scanner = Scanner::new(Frame::Rpc);
+                let taken = scanner.feed(&body.as_bytes()[begin..]).ok()?;
+                scanner.finish().ok().map(|()| taken)
+            });
+        });
+        group.bench_function(format!("frame {} bytes", result.len()), |bencher| {
+            bencher.iter(|| frame(black_box(result.as_bytes()), "01a20d5d-21fd-748f-b876-dcd28503a2fe"));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(hot_path, keys, requests, answers);
+criterion_main!(hot_path);
