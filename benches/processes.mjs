@@ -17,7 +17,7 @@ export function start(core, program, args, options = {}) {
 }
 
 export async function stop(child) {
-  if (child.exitCode !== null) return;
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise((resolve) => child.on("exit", resolve));
   child.kill("SIGTERM");
   await ended;
@@ -41,7 +41,7 @@ export async function ready(url, child) {
     const answered = await new Promise((resolve) =>
       http.get(url, (response) => { response.resume(); resolve(response.statusCode === 200); }).on("error", () => resolve(false)));
     if (answered) return performance.now() - began;
-    if (child.exitCode !== null) throw new Error(`${child.spawnargs.join(" ")} ended`);
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${child.spawnargs.join(" ")} ended`);
     if (performance.now() - began > 60_000) throw new Error(`${url} is not ready after 60 s`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

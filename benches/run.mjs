@@ -9,21 +9,24 @@
 // BENCH_DATABASE_URL (a superuser's), BENCH_MINUTES (full load for the memory figure, 1).
 
 import { execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import os from "node:os";
 import path from "node:path";
 
-import { fixedRate, fullLoad, summary } from "./load.mjs";
+import { fixedRate, fullLoad, inTurn, summary } from "./load.mjs";
 import { afterClear, clients, post, steady } from "./odoo.mjs";
 import { forgetPeak, freePort, memory, ready, start, stop, stopAll } from "./processes.mjs";
-import { SIZES, startProxy, startStub } from "./stub.mjs";
+import { insertKeys, seedMany, sql, wellFormedKey } from "./seed.mjs";
+import { SIZES, result, startProxy, startStub } from "./stub.mjs";
 
 const env = (name) => process.env[name] ?? fail(`${name} is not set; run make bench`);
 const fail = (text) => { console.error(text); process.exit(2); };
 const quick = Boolean(process.env.QUICK);
 const parts = (process.env.BENCH_PARTS || "odoo,stub,size").split(",");
-const seconds = quick ? 3 : 8;
+// Each load: so many rounds of so many seconds.
+const [rounds, seconds] = quick ? [3, 1] : [4, 2];
 const bin = path.resolve(process.env.BRIDGE_BIN ?? "target/release/odoo-bridge");
 const server = env("BENCH_DATABASE_URL");
 const root = mkdtempSync(path.join(os.tmpdir(), "odoo-bridge-bench-"));
@@ -31,21 +34,20 @@ chmodSync(root, 0o755);
 // The one under test has core 0 for itself; stub, load and all else are on core 1.
 const [UNDER_TEST, BESIDE] = [0, 1];
 
-const sql = (database, text) => execFileSync("psql", ["-qAt", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", text], { encoding: "utf8", maxBuffer: 1 << 26 });
 const figures = {};
 const limits = [];
 const limit = (what, value, most, unit = "") => limits.push({ what, measured: `${value.toFixed(2)}${unit}`, "at most": `${most}${unit}`, reached: value <= most ? "yes" : "NO" });
 
 // The database writes the records: beside, too, with all that it starts from now on.
+const databasePid = () => Number(readFileSync(path.join(sql(server, "SHOW data_directory").trim(), "postmaster.pid"), "utf8").split("\n")[0]);
 function pinDatabase(cores) {
-  const pid = readFileSync(path.join(sql(server, "SHOW data_directory").trim(), "postmaster.pid"), "utf8").split("\n")[0];
-  for (const process of [pid, ...sql(server, "SELECT pid FROM pg_stat_activity").trim().split("\n")]) {
-    try { execFileSync("taskset", ["-cp", cores, process], { stdio: "ignore" }); } catch { /* it has ended */ }
+  for (const process of [databasePid(), ...sql(server, "SELECT pid FROM pg_stat_activity").trim().split("\n")]) {
+    try { execFileSync("taskset", ["-cp", cores, String(process)], { stdio: "ignore" }); } catch { /* it has ended */ }
   }
 }
 
 let databases = 0;
-async function startBridge(odoo, cores = UNDER_TEST) {
+async function startBridge(odoo, { cores = UNDER_TEST, seed = () => {} } = {}) {
   const name = `bench_${process.pid}_${databases++}`;
   sql(server, `CREATE DATABASE ${name}`);
   const database = server.replace(/\/[^/]*$/, `/${name}`);
@@ -60,6 +62,7 @@ async function startBridge(odoo, cores = UNDER_TEST) {
   const first = run();
   await ready(`${url}/readyz`, first);
   await stop(first);
+  seed(database);
   const child = run();
   const readyMs = await ready(`${url}/readyz`, child);
   const makeKey = (label) => JSON.parse(execFileSync(bin, ["create-key", "--name", label, "--json"], { env: settings })).key;
@@ -69,7 +72,7 @@ const dropDatabase = (bridge) => sql(server, `DROP DATABASE ${bridge.name} WITH 
 
 async function partOdoo() {
   const odoo = { url: env("TEST_ODOO_URL"), db: env("TEST_ODOO_DB"), username: env("TEST_ODOO_USERNAME"), password: env("TEST_ODOO_PASSWORD"), key: env("TEST_ODOO_API_KEY") };
-  const bridge = await startBridge({ ODOO_URL: odoo.url, ODOO_DB: odoo.db, ODOO_USERNAME: odoo.username, ODOO_PASSWORD: odoo.password, ODOO_API_KEY: odoo.key }, `0-${os.cpus().length - 1}`);
+  const bridge = await startBridge({ ODOO_URL: odoo.url, ODOO_DB: odoo.db, ODOO_USERNAME: odoo.username, ODOO_PASSWORD: odoo.password, ODOO_API_KEY: odoo.key }, { cores: `0-${os.cpus().length - 1}` });
   const set = await clients(odoo, bridge);
   const calm = await steady(set, quick ? 60 : 300);
   const cleared = await afterClear(set, quick ? 6 : 20);
@@ -80,21 +83,6 @@ async function partOdoo() {
   limit("real Odoo, steady, p50: bridge ÷ direct JSON-RPC", calm.bridge.p50 / calm["JSON-RPC"].p50, 1);
   limit("real Odoo, steady, p50: bridge ÷ direct JSON-2", calm.bridge.p50 / calm["JSON-2"].p50, 0.5);
   limit("real Odoo, first call after its cache was cleared: bridge ÷ direct JSON-RPC", cleared.bridge.p50 / cleared["JSON-RPC"].p50, 0.1);
-}
-
-// A well-formed key that nobody has: the checksum is CRC-32/ISO-HDLC in base62.
-function unknownKey(index) {
-  const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-  const body = `obk_${String(index).padStart(8, "z")}_${"A".repeat(32)}`;
-  let crc = 0xffffffff;
-  for (const byte of Buffer.from(body)) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  crc = (crc ^ 0xffffffff) >>> 0;
-  let sum = "";
-  for (let i = 0; i < 6; i++) { sum = digits[crc % 62] + sum; crc = Math.floor(crc / 62); }
-  return body + sum;
 }
 
 const rpcBody = (size) => JSON.stringify({ jsonrpc: "2.0", method: "call", id: 1, params: { model: `bench.${size}`, method: "search_read", args: [[]], kwargs: { limit: 5, fields: ["name", "state"] } } });
@@ -112,13 +100,15 @@ async function partStub() {
     nginx: { url: `${proxy.url}/web/dataset/call_kw/bench.${size}.search_read`, headers: { ...json, "x-api-key": bridge.key }, body: rpcBody(size), pid: proxy.child.pid },
     "no proxy": { url: `${stub.url}/web/dataset/call_kw/bench.${size}.search_read`, headers: json, body: rpcBody(size), pid: stub.child.pid },
   });
-  const load = (target, count, time = seconds) => fullLoad(BESIDE, root, target, count, time, target.pid);
+  const database = databasePid();
+  const load = (target, count, time = seconds) => fullLoad(BESIDE, root, target, count, time, target.pid, database);
+  const each = (set, count) => inTurn(rounds, Object.fromEntries(Object.entries(set).map(([name, target]) => [name, () => load(target, count)])));
   figures.stub = { idle_memory_mb: memory(bridge.child.pid).now };
+  // Before any load: memory that was freed after it would hide what the large answer takes.
+  figures.stub.huge = await largeAnswer(bridge, targets("huge").bridge);
   for (const size of ["small", "ten", "mega"]) {
     for (const count of [1, 16, 64]) {
-      const row = {};
-      for (const [name, target] of Object.entries(targets(size))) row[name] = await load(target, count);
-      figures.stub[`${size}, ${count} clients`] = row;
+      figures.stub[`${size}, ${count} clients`] = await each(targets(size), count);
     }
   }
   const busiest = figures.stub["small, 64 clients"];
@@ -126,17 +116,17 @@ async function partStub() {
   limit("stub, 0.7 kB, 64 clients, requests a second: nginx ÷ bridge", busiest.nginx.rps / busiest.bridge.rps, 2);
 
   const half = busiest.bridge.rps / 2;
-  const [paced, bare] = [await fixedRate(BESIDE, root, targets("small").bridge, half, seconds), await fixedRate(BESIDE, root, targets("small")["no proxy"], half, seconds)];
+  const [paced, bare] = [await fixedRate(BESIDE, root, targets("small").bridge, half, rounds * seconds), await fixedRate(BESIDE, root, targets("small")["no proxy"], half, rounds * seconds)];
   figures.stub.half_rate = { rps: half, bridge: paced, "no proxy": bare };
   limit("added p99 at half the top rate", paced.p99 - bare.p99, 2, " ms");
 
   const accepted = targets("small").bridge;
-  const refused = { malformed: ["obk_nonsense"], unknown: Array.from({ length: 5000 }, (_, index) => unknownKey(index)) };
-  for (const [name, keys] of Object.entries(refused)) {
-    const row = await fullLoad(BESIDE, root, { ...accepted, keys }, 16, seconds, accepted.pid);
-    if (row.refused !== row.requests) throw new Error(`${name} keys were not all refused`);
-    figures.stub[`refused, ${name}`] = row;
-    limit(`refused key (${name}), CPU a request ÷ an accepted one`, row.cpu_us / busiest.bridge.cpu_us, 0.5);
+  const unknown = Array.from({ length: 5000 }, (_, index) => wellFormedKey(index, "z"));
+  const keys = await each({ accepted, malformed: { ...accepted, keys: ["obk_nonsense"] }, unknown: { ...accepted, keys: unknown } }, 16);
+  figures.stub["refused keys, 16 clients"] = keys;
+  for (const name of ["malformed", "unknown"]) {
+    if (keys[name].refused !== keys[name].requests) throw new Error(`${name} keys were not all refused`);
+    limit(`refused key (${name}), CPU a request ÷ an accepted one`, keys[name].cpu_us / keys.accepted.cpu_us, 0.5);
   }
 
   const minutes = Number(process.env.BENCH_MINUTES ?? (quick ? 0.1 : 1));
@@ -148,15 +138,10 @@ async function partStub() {
   await new Promise((resolve) => setTimeout(resolve, 2000));
   figures.stub.memory_mb = { "after each quarter of the load": course, minutes, after: memory(bridge.child.pid).now, peak: memory(bridge.child.pid).peak };
   limit("memory when idle", figures.stub.idle_memory_mb, 40, " MB");
-  limit(`memory after ${minutes} minutes at full load`, figures.stub.memory_mb.after, 100, " MB");
+  limit(`memory after ${minutes} minutes at full load, at most`, Math.max(...course), 100, " MB");
+  limit("the same: growth in its second half", course[3] - course[1], 2, " MB");
 
-  forgetPeak(bridge.child.pid);
-  const before = memory(bridge.child.pid).now;
-  const length = await download(targets("huge").bridge);
-  const grown = memory(bridge.child.pid).peak - before;
-  if (length < SIZES.huge * 0.99) throw new Error(`only ${length} bytes of the large answer came`);
-  figures.stub.huge = { bytes: length, growth_mb: grown };
-  limit("a 100 MB answer: growth of the bridge's memory", grown, 8, " MB");
+  limit("a 100 MB answer: growth of the bridge's memory", figures.stub.huge.growth_mb, 8, " MB");
   limit("start to ready, on a database that is there", bridge.readyMs / 1000, 1, " s");
   await stop(bridge.child);
   dropDatabase(bridge);
@@ -164,12 +149,30 @@ async function partStub() {
   await stop(stub.child);
 }
 
-function download({ url, headers, body }) {
+// How much the memory grew at its highest, once the answer is known to be the right one.
+async function largeAnswer(bridge, target) {
+  await download({ ...target, body: callBody("small") }, 0);
+  const before = memory(bridge.child.pid).now;
+  forgetPeak(bridge.child.pid);
+  const data = Buffer.from(result(SIZES.huge));
+  const answer = await download(target, data.length);
+  const grown = memory(bridge.child.pid).peak - before;
+  if (answer.sha256 !== createHash("sha256").update(data).digest("hex")) throw new Error(`the large answer is another (${answer.bytes} bytes came)`);
+  return { bytes: answer.bytes, before_mb: before, growth_mb: grown };
+}
+
+// The whole answer's length, and the hash of so many bytes from where Odoo's own begin.
+function download({ url, headers, body }, length) {
+  const start = Buffer.byteLength('{"success":true,"data":');
   return new Promise((resolve, reject) => {
     const request = http.request(url, { method: "POST", headers: { ...headers, "content-length": Buffer.byteLength(body) } }, (response) => {
-      let length = 0;
-      response.on("data", (chunk) => { length += chunk.length; });
-      response.on("end", () => resolve(length));
+      const hash = createHash("sha256");
+      let bytes = 0;
+      response.on("data", (chunk) => {
+        hash.update(chunk.subarray(Math.max(0, start - bytes), Math.max(0, start + length - bytes)));
+        bytes += chunk.length;
+      });
+      response.on("end", () => resolve({ bytes, sha256: hash.digest("hex") }));
       response.on("error", reject);
     });
     request.on("error", reject);
@@ -177,13 +180,14 @@ function download({ url, headers, body }) {
   });
 }
 
-async function pages(bridge) {
+async function pages(bridge, extra = {}) {
   const form = "email=bench%40example.com&password=a+password+for+the+benchmark&next=";
   const agent = new http.Agent({ keepAlive: true });
   const signedIn = await post(`${bridge.url}/api/sign_in`, agent, { "content-type": "application/x-www-form-urlencoded", origin: bridge.url, accept: "text/html" }, form);
   const cookie = signedIn.headers["set-cookie"].map((line) => line.split(";")[0]).join("; ");
   const result = {};
-  for (const page of ["/keys", "/keys?sort=used", "/keys?q=bench", "/speed-test"]) {
+  const wanted = { "/keys": "/keys", "/keys?sort=used": "/keys?sort=used", "/keys?q=bench": "/keys?q=bench", "/speed-test": "/speed-test", ...extra };
+  for (const [name, page] of Object.entries(wanted)) {
     const times = [];
     for (let i = 0; i < 25; i++) {
       const began = performance.now();
@@ -191,7 +195,7 @@ async function pages(bridge) {
       if (status !== 200) throw new Error(`${page} answers ${status}`);
       if (i >= 5) times.push(performance.now() - began);
     }
-    result[page] = summary(times);
+    result[name] = summary(times);
   }
   agent.destroy();
   return result;
@@ -199,27 +203,32 @@ async function pages(bridge) {
 
 async function partSize() {
   const stub = await startStub(BESIDE, root);
-  const bridge = await startBridge({ ...toStub, ODOO_URL: stub.url });
-  for (let i = 0; i < 9; i++) bridge.makeKey(`key ${i}`);
-  const target = { url: `${bridge.url}/call`, headers: { ...json, "x-api-key": bridge.key }, body: callBody("small"), pid: bridge.child.pid };
-  const small = await fullLoad(BESIDE, root, target, 1, seconds, target.pid);
-  const smallPages = await pages(bridge);
-  sql(bridge.database, `INSERT INTO api_keys (id, name, public_id, hash, created_at, last_used_at)
-    SELECT gen_random_uuid(), 'seeded ' || n, 'z' || lpad(n::text, 7, '0'), sha256(n::text::bytea), now() - n * interval '1 minute', now() - n * interval '7 second' FROM generate_series(1, 100000) n`);
-  sql(bridge.database, `SELECT call_records_make_day((now() AT TIME ZONE 'utc')::date);
-    INSERT INTO call_records (called_at, id, api_key_id, model, method, code, way, duration_ms, odoo_ms, answer_bytes, request_id)
-    SELECT date_trunc('day', now() AT TIME ZONE 'utc') AT TIME ZONE 'utc' + n * interval '1 millisecond', gen_random_uuid(), keys.id, 'sale.order', 'search_read', 'ok', 'web', 5, 4, 700, 'seeded' FROM generate_series(1, 1000000) n, (SELECT id FROM api_keys LIMIT 1) keys;`);
-  // The database's own work after such a load is not what is measured.
-  sql(bridge.database, "VACUUM (ANALYZE) api_keys");
-  sql(bridge.database, "VACUUM (ANALYZE) call_records");
-  sql(bridge.database, "CHECKPOINT");
-  const large = await fullLoad(BESIDE, root, target, 1, seconds, target.pid);
-  const largePages = await pages(bridge);
-  figures.size = { "10 keys": { call: small, pages_ms: smallPages }, "100,000 keys, 1,000,000 records": { call: large, pages_ms: largePages } };
-  limit("100,000 keys and 1,000,000 records: p50 of /call ÷ that with 10 keys", large.p50 / small.p50, 1.05);
-  for (const page of ["/keys", "/speed-test"]) limit(`the same: ${page}, p50`, largePages[page].p50, 50, " ms");
-  await stop(bridge.child);
-  dropDatabase(bridge);
+  // In use are all of the few keys, and a thousand of the many.
+  const inUse = { "10 keys": 10, "100,000 keys, 1,000,000 records": 1000 };
+  const bridges = {}, runs = {};
+  for (const [name, count] of Object.entries(inUse)) {
+    const keys = Array.from({ length: count }, (_, index) => wellFormedKey(index, "y"));
+    const bridge = await startBridge({ ...toStub, ODOO_URL: stub.url }, { seed: (database) => (count > 10 ? seedMany : insertKeys)(database, keys) });
+    const target = { url: `${bridge.url}/call`, headers: json, body: callBody("small"), keys };
+    bridges[name] = { bridge, keys };
+    runs[name] = () => fullLoad(BESIDE, root, target, 1, seconds, bridge.child.pid, databasePid());
+  }
+  // The first round remembers the keys.
+  await inTurn(1, runs);
+  const calls = await inTurn(rounds * 2, runs);
+  figures.size = { call: calls };
+  for (const [name, { bridge, keys }] of Object.entries(bridges)) {
+    const id = sql(bridge.database, `SELECT id FROM api_keys WHERE public_id = '${keys[0].slice(4, 12)}'`).trim();
+    figures.size[`pages_ms, ${name}`] = await pages(bridge, { "/keys/<id> with its calls": `/keys/${id}` });
+    figures.size[`ready_ms, ${name}`] = bridge.readyMs;
+  }
+  const [small, large] = Object.keys(inUse);
+  limit("100,000 keys and 1,000,000 records: p50 of /call ÷ that with 10 keys", calls[large].p50 / calls[small].p50, 1.05);
+  for (const [page, times] of Object.entries(figures.size[`pages_ms, ${large}`])) limit(`the same: ${page}, p50`, times.p50, 50, " ms");
+  for (const { bridge } of Object.values(bridges)) {
+    await stop(bridge.child);
+    dropDatabase(bridge);
+  }
   await stop(stub.child);
 }
 
@@ -240,7 +249,7 @@ async function partProfile() {
 const flat = (row) => Object.fromEntries(Object.entries(row).filter(([, value]) => typeof value === "number").map(([name, value]) => [name, Number(value.toFixed(2))]));
 function print(name, value) {
   const rows = Object.entries(value).filter(([, row]) => row && typeof row === "object");
-  if (rows.length && rows.every(([, row]) => Object.values(row).every((cell) => typeof cell !== "object"))) {
+  if (rows.length && rows.every(([, row]) => Object.values(row).every((cell) => typeof cell !== "object" || Array.isArray(cell)))) {
     console.log(`\n${name}`);
     console.table(Object.fromEntries(rows.map(([label, row]) => [label, flat(row)])));
   } else for (const [label, row] of rows) print(`${name}: ${label}`, row);

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::serve::ListenerExt as _;
 use leptos::config::get_config_from_str;
 use secrecy::SecretString;
 use sqlx::PgPool;
@@ -119,6 +120,13 @@ impl Bridge {
             ),
         ];
         let address = listener.local_addr()?;
+        // Without it the last piece of a large answer waits 40 ms for the client's
+        // acknowledgement of the one before.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(error = &error as &dyn std::error::Error, "TCP_NODELAY is not set");
+            }
+        });
         let service = router::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
         let stopped = stopping(stop.subscribe());
         let server = tokio::spawn(async move {
