@@ -52,11 +52,13 @@ impl Arguments {
 }
 
 impl Signature {
-    fn required(&self) -> impl Iterator<Item = &'static str> {
+    /// The parameters that a call can't do without.
+    pub fn required(&self) -> impl Iterator<Item = &'static str> {
         self.params.iter().filter_map(|param| param.strip_suffix('!'))
     }
 
-    fn names(&self) -> impl Iterator<Item = &'static str> {
+    /// All parameters, in order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.params.iter().map(|param| param.trim_end_matches('!'))
     }
 

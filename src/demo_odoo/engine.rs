@@ -93,11 +93,6 @@ static METHODS: [Signature; 18] = [
     on_records("action_cancel", Class::Own, &[]),
 ];
 
-/// All methods, with the names of their parameters.
-pub fn methods() -> &'static [Signature] {
-    &METHODS
-}
-
 /// Runs a call. What it changes is changed as a whole or not at all.
 ///
 /// # Errors
@@ -120,7 +115,11 @@ pub fn execute(database: &mut Database, caller: &Caller, call: Call) -> Result<V
     }
 }
 
-fn method_of(model: &Model, name: &str) -> Result<&'static Signature, Exception> {
+/// The method of this name.
+///
+/// # Errors
+/// Odoo's `AccessError` for a private one, `AttributeError` for none.
+pub fn method_of(model: &Model, name: &str) -> Result<&'static Signature, Exception> {
     if name.starts_with('_') || matches!(name, "exists" | "browse" | "sudo" | "with_context" | "with_user") {
         let name = format!("{}.{name}", model.name);
         return Err(Exception::access(format!(

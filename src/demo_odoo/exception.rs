@@ -50,6 +50,12 @@ raisers! {
     not_found => "werkzeug.exceptions.NotFound";
     /// No API key, or a wrong one.
     unauthorized => "werkzeug.exceptions.Unauthorized";
+    /// What JSON-2 can't bind to the method's parameters.
+    unprocessable => "werkzeug.exceptions.UnprocessableEntity";
+    /// A body that is no JSON, over JSON-2.
+    bad_request => "werkzeug.exceptions.BadRequest";
+    /// A body that is no JSON, over a web session.
+    json => "json.decoder.JSONDecodeError";
     /// The session is over.
     session_expired => "odoo.http.SessionExpiredException";
     /// The database can't be reached.
@@ -85,10 +91,16 @@ impl Exception {
     /// What is told of it: the body of a JSON-2 error, the `data` of JSON-RPC.
     #[must_use]
     pub fn to_data(&self) -> Value {
+        self.told(vec![self.message.as_str().into()])
+    }
+
+    /// The same with these `arguments`.
+    #[must_use]
+    pub fn told(&self, arguments: Vec<Value>) -> Value {
         Value::Dict(vec![
             ("name".into(), self.name.into()),
             ("message".into(), self.message.as_str().into()),
-            ("arguments".into(), Value::List(vec![self.message.as_str().into()])),
+            ("arguments".into(), Value::List(arguments)),
             ("context".into(), Value::Dict(Vec::new())),
             ("debug".into(), self.traceback().into()),
         ])
@@ -107,6 +119,10 @@ impl Exception {
     fn traceback(&self) -> String {
         let place = "/usr/lib/python3/dist-packages/odoo";
         let class = self.name.strip_prefix("builtins.").unwrap_or(self.name);
+        if self.name == "odoo.exceptions.AccessDenied" {
+            // The only one that Odoo takes the traceback from.
+            return format!("{class}: {}\n", self.message);
+        }
         format!(
             "Traceback (most recent call last):\n  File \"{place}/http.py\", line 2273, in _serve_db\n    \
              return service_model.retrying(serve_func, env=self.env)\n  \

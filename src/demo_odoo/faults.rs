@@ -4,97 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// One way to answer wrongly, instead of the true answer.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Fault {
-    /// The request is taken and never answered.
-    Hang,
-    /// These bytes go onto the socket instead of an HTTP answer, then it is
-    /// closed. The call has run. Only over [`serve`](super::serve).
-    Raw(Vec<u8>),
-    /// The true answer, so many bytes at a time.
-    Slow {
-        /// How many bytes at a time; at least 1.
-        bytes: usize,
-        /// The pause before each piece.
-        every: Duration,
-    },
-    /// This answer, whatever was asked.
-    Answer {
-        /// The HTTP status.
-        status: u16,
-        /// The `Content-Type`; empty for none.
-        content_type: String,
-        /// More headers.
-        headers: Vec<(String, String)>,
-        /// The body, as it is.
-        body: Vec<u8>,
-    },
-    /// A well-formed answer whose result is a text of so many bytes.
-    Huge {
-        /// The length of the result, in bytes.
-        bytes: usize,
-    },
-    /// The answer of a method that returns nothing.
-    NoneResult,
-}
-
-impl Fault {
-    /// The connection ends before anything is answered.
-    #[must_use]
-    pub fn cut_before_headers() -> Self {
-        Self::Raw(Vec::new())
-    }
-
-    /// The connection ends after the headers of a good answer.
-    #[must_use]
-    pub fn cut_after_headers() -> Self {
-        Self::Raw(HEADERS.into())
-    }
-
-    /// The connection ends in the middle of a good answer's body.
-    #[must_use]
-    pub fn cut_in_body() -> Self {
-        Self::Raw(format!("{HEADERS}{{\"jsonrpc\": \"2.0\", \"id\": 1, \"result\": [{{\"id\": 1, ").into_bytes())
-    }
-
-    /// What is no HTTP at all.
-    #[must_use]
-    pub fn garbage() -> Self {
-        Self::Raw(b"\x16\x03\x01\x02\x00 this is not HTTP\r\n\r\n\x00\xff\xfe".to_vec())
-    }
-
-    /// An HTML page with this status, as a proxy in front of Odoo answers.
-    #[must_use]
-    pub fn html(status: u16) -> Self {
-        let body = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>");
-        Self::answer(status, "text/html", body)
-    }
-
-    /// A redirect to another address.
-    #[must_use]
-    pub fn redirect(location: &str) -> Self {
-        Self::Answer {
-            status: 302,
-            content_type: "text/html".into(),
-            headers: vec![("location".into(), location.into())],
-            body: Vec::new(),
-        }
-    }
-
-    /// Any status, type and body.
-    #[must_use]
-    pub fn answer(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self::Answer {
-            status,
-            content_type: content_type.into(),
-            headers: Vec::new(),
-            body: body.into(),
-        }
-    }
-}
-
-const HEADERS: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 5000\r\nConnection: close\r\n\r\n";
+use super::fault::Fault;
 
 #[derive(Debug)]
 struct Planned {
@@ -105,13 +15,22 @@ struct Planned {
     times: Option<u32>,
 }
 
+#[derive(Clone, Copy, Debug, Default)]
+struct Refused {
+    all: bool,
+    passwords: bool,
+    api_keys: bool,
+}
+
 #[derive(Debug, Default)]
 struct State {
     planned: Vec<Planned>,
     latency: Duration,
-    refuse_credentials: bool,
+    refused: Refused,
     without_sales: bool,
     two_factor: bool,
+    keep_alive: bool,
+    documentation_forbidden: bool,
     closed: Vec<String>,
 }
 
@@ -156,16 +75,39 @@ impl Faults {
 
     /// No credentials are accepted any more.
     pub fn refuse_credentials(&self, refuse: bool) {
-        self.state().refuse_credentials = refuse;
+        self.state().refused.all = refuse;
     }
 
-    /// The user has two-factor authentication: no session by password alone.
+    /// No password is accepted any more. Sessions that were opened go on.
+    pub fn refuse_password(&self, refuse: bool) {
+        self.state().refused.passwords = refuse;
+    }
+
+    /// No API key is accepted any more.
+    pub fn refuse_api_key(&self, refuse: bool) {
+        self.state().refused.api_keys = refuse;
+    }
+
+    /// Connections are kept open after an answer, as a proxy does. Odoo's own
+    /// server closes them.
+    pub fn keep_alive(&self, keep: bool) {
+        self.state().keep_alive = keep;
+    }
+
+    /// The user may not read `/doc-bearer`. To take it away altogether, close it
+    /// as a way.
+    pub fn forbid_documentation(&self, forbid: bool) {
+        self.state().documentation_forbidden = forbid;
+    }
+
+    /// The user has two-factor authentication: no session by password alone, and
+    /// no password over JSON-RPC.
     pub fn require_two_factor(&self, require: bool) {
         self.state().two_factor = require;
     }
 
-    /// Every address that begins like this is not there any more, as in a later
-    /// Odoo or behind a proxy that closes it.
+    /// This path (`/jsonrpc`, `/web`, `/json/2`, …) and all below are not there any
+    /// more, as in a later Odoo or behind a proxy that closes them.
     pub fn close_way(&self, prefix: &str) {
         self.state().closed.push(prefix.to_owned());
     }
@@ -184,8 +126,22 @@ impl Faults {
         self.state().latency
     }
 
-    pub(super) fn credentials_refused(&self) -> bool {
-        self.state().refuse_credentials
+    pub(super) fn passwords_refused(&self) -> bool {
+        let refused = self.state().refused;
+        refused.all || refused.passwords
+    }
+
+    pub(super) fn api_keys_refused(&self) -> bool {
+        let refused = self.state().refused;
+        refused.all || refused.api_keys
+    }
+
+    pub(super) fn keeps_alive(&self) -> bool {
+        self.state().keep_alive
+    }
+
+    pub(super) fn documentation_forbidden(&self) -> bool {
+        self.state().documentation_forbidden
     }
 
     pub(super) fn two_factor(&self) -> bool {
@@ -196,7 +152,8 @@ impl Faults {
         self.state()
             .closed
             .iter()
-            .any(|prefix| path.starts_with(prefix.as_str()))
+            .filter_map(|closed| path.strip_prefix(closed.as_str()))
+            .any(|below| below.is_empty() || below.starts_with('/'))
     }
 
     pub(super) fn sales_missing(&self) -> bool {

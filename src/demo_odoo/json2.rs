@@ -1,116 +1,176 @@
 //! Odoo's JSON-2: an API key, named arguments, the bare result or a status with
-//! the exception; and `/doc-bearer`, which tells the names.
+//! the exception. Knows no HTTP server: headers and a body in, a reply out.
 
 use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, IF_NONE_MATCH};
+use axum::http::header::AUTHORIZATION;
 
+use super::arguments::Signature;
 use super::engine::{self, Call};
 use super::exception::Exception;
+use super::schema::Model;
 use super::value::Value;
 use super::{API_KEY, DB, DemoOdoo, seed};
 
-/// A status and a body; `None` is a page of HTML, or nothing for 304.
-pub(super) type Reply = (u16, Option<String>);
+/// What goes back.
+pub(super) enum Reply {
+    /// HTTP 200 with JSON.
+    Result(String),
+    /// HTTP 200 with JSON that can be asked for again by its tag.
+    Documentation { body: String, etag: &'static str },
+    /// HTTP 304.
+    NotModified,
+    /// HTTP 404 with a page.
+    NoDatabase,
+    /// An exception.
+    Failed { status: u16, body: String },
+}
 
-/// The documentation never changes while the demo runs.
-pub(super) const ETAG: &str = "6f0d1c";
+/// What is called.
+pub(super) struct Target {
+    pub(super) model: String,
+    pub(super) method: String,
+}
+
+type Named = Vec<(String, Value)>;
 
 /// `POST /json/2/<model>/<method>`
-pub(super) fn call(demo: &DemoOdoo, headers: &HeaderMap, model: &str, method: &str, body: &[u8]) -> Reply {
+pub(super) fn call(demo: &DemoOdoo, headers: &HeaderMap, target: &Target, body: &[u8]) -> Reply {
     if let Some(refusal) = refusal(demo, headers) {
         return refusal;
     }
-    let Ok(Value::Dict(mut kwargs)) = serde_json::from_slice::<serde_json::Value>(body).map(Value::from) else {
-        return failed(400, &Exception::other("could not parse the body as json"));
+    run(demo, target, body).unwrap_or_else(|exception| failed(&exception))
+}
+
+/// Any other address below `/json/2`.
+pub(super) fn elsewhere() -> Reply {
+    failed(&Exception::not_found("Did you mean POST /json/2/<model>/<method>?"))
+}
+
+fn run(demo: &DemoOdoo, target: &Target, body: &[u8]) -> Result<Reply, Exception> {
+    let mut kwargs = named(body)?;
+    let ids = taken(&mut kwargs, "ids");
+    let unknown = || Exception::not_found(format!("the model '{}' does not exist", target.model));
+    let model = demo.model(&target.model).ok_or_else(unknown)?;
+    if let Some((_, context)) = kwargs.iter().find(|(name, _)| name == "context")
+        && !matches!(context, Value::Dict(_) | Value::None)
+    {
+        let class = context.class();
+        return Err(Exception::type_(format!("'{class}' object is not iterable")));
+    }
+    let signature = public(model, &target.method)?;
+    let has_ids = ids.as_ref().is_some_and(|ids| !ids.is_falsy());
+    if has_ids && !signature.on_records {
+        let called = format!("{}.{}", target.model, target.method);
+        return Err(Exception::unprocessable(format!("cannot call {called} with ids")));
+    }
+    fits(signature, &kwargs)?;
+    let args = if signature.on_records {
+        vec![ids.unwrap_or(Value::List(Vec::new()))]
+    } else {
+        Vec::new()
     };
-    let ids = kwargs
-        .iter()
-        .position(|(name, _)| name == "ids")
-        .map(|at| kwargs.remove(at).1);
-    let signature = engine::methods().iter().find(|known| known.name == method);
-    let args = match signature {
-        Some(signature) if signature.on_records => vec![ids.unwrap_or(Value::List(Vec::new()))],
-        _ => Vec::new(),
-    };
-    let is_create = method == "create";
-    let unknown = format!("Object {model} doesn't exist");
     let call = Call {
-        model: model.to_owned(),
-        method: method.to_owned(),
+        model: target.model.clone(),
+        method: target.method.clone(),
         args,
         kwargs,
     };
-    match demo.execute(seed::ADMIN, call) {
-        Ok(id @ Value::Int(_)) if is_create => (200, Some(Value::List(vec![id]).dump())),
-        Ok(Value::None) => (200, Some("null".into())),
-        Ok(result) => (200, Some(result.dump())),
-        Err(exception) if exception.message == unknown => failed(
-            404,
-            &Exception::not_found(format!("the model '{model}' does not exist")),
-        ),
-        Err(exception) if exception.name == "builtins.AttributeError" => {
-            failed(404, &Exception::not_found(exception.message))
-        }
-        Err(exception) => failed(status_of(exception.name), &exception),
-    }
+    Ok(Reply::Result(match demo.execute(seed::ADMIN, call)? {
+        // Records are answered as a list of their ids, one or many.
+        id @ Value::Int(_) if signature.name == "create" => Value::List(vec![id]).dump(),
+        result => result.dump(),
+    }))
 }
 
-/// `GET /doc-bearer/<model>.json`
-pub(super) fn documentation(demo: &DemoOdoo, headers: &HeaderMap, file: &str) -> Reply {
-    if let Some(refusal) = refusal(demo, headers) {
-        return refusal;
+/// What is no object is no arguments, as in Odoo.
+fn named(body: &[u8]) -> Result<Named, Exception> {
+    if body.is_empty() {
+        return Ok(Vec::new());
     }
-    if headers.get(IF_NONE_MATCH).is_some_and(|etag| etag == ETAG) {
-        return (304, None);
-    }
-    let methods = engine::methods().iter().map(|signature| {
-        let parameters = signature.params.iter().map(|name| {
-            let name = name.trim_end_matches('!').to_owned();
-            (name, Value::Dict(Vec::new()))
-        });
-        let mut method = vec![("parameters".into(), Value::Dict(parameters.collect()))];
-        if !signature.on_records {
-            method.push(("api".into(), Value::List(vec!["model".into()])));
-        }
-        (signature.name.to_owned(), Value::Dict(method))
-    });
-    let model = file.trim_end_matches(".json");
-    let documentation = Value::Dict(vec![
-        ("model".into(), model.into()),
-        ("methods".into(), Value::Dict(methods.collect())),
-    ]);
-    (200, Some(documentation.dump()))
-}
-
-/// Without the key there is no answer; without the database not even an error.
-fn refusal(demo: &DemoOdoo, headers: &HeaderMap) -> Option<Reply> {
-    let database = headers.get("x-odoo-database").and_then(|db| db.to_str().ok());
-    if database.is_some_and(|database| database != DB) {
-        return Some((404, None));
-    }
-    let key = headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("bearer ").or_else(|| value.strip_prefix("Bearer ")));
-    match key {
-        Some(API_KEY) if !demo.faults().credentials_refused() => None,
-        Some(_) => Some(failed(401, &Exception::unauthorized("Invalid apikey"))),
-        None => Some(failed(
-            401,
-            &Exception::unauthorized("User not authenticated, use an API Key with a Bearer Authorization header"),
+    match serde_json::from_slice::<serde_json::Value>(body).map(Value::from) {
+        Ok(Value::Dict(named)) => Ok(named),
+        Ok(_) => Ok(Vec::new()),
+        Err(_) => Err(Exception::bad_request(
+            "could not parse the body as json: Expecting value: line 1 column 1 (char 0)",
         )),
     }
 }
 
-fn failed(status: u16, exception: &Exception) -> Reply {
-    (status, Some(exception.to_data().dump()))
+fn taken(kwargs: &mut Named, name: &str) -> Option<Value> {
+    let at = kwargs.iter().position(|(given, _)| given == name)?;
+    Some(kwargs.remove(at).1)
+}
+
+fn public(model: &Model, method: &str) -> Result<&'static Signature, Exception> {
+    engine::method_of(model, method).map_err(|exception| match exception.name {
+        "builtins.AttributeError" => Exception::not_found(exception.message),
+        _ => exception,
+    })
+}
+
+/// Python's `inspect.Signature.bind`, which Odoo asks before it calls.
+fn fits(signature: &Signature, kwargs: &Named) -> Result<(), Exception> {
+    let is_given = |param: &str| kwargs.iter().any(|(name, _)| name == param);
+    if let Some(missing) = signature.required().find(|param| !is_given(param)) {
+        let words = format!("missing a required argument: '{missing}'");
+        return Err(Exception::unprocessable(words));
+    }
+    let unknown = kwargs
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .find(|name| *name != "context" && !signature.names().any(|param| param == *name));
+    match unknown {
+        // It takes any keyword, and fails later.
+        Some(name) if signature.name != "search_read" => Err(Exception::unprocessable(format!(
+            "got an unexpected keyword argument '{name}'"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Without the key there is no answer; without the database not even an error.
+pub(super) fn refusal(demo: &DemoOdoo, headers: &HeaderMap) -> Option<Reply> {
+    let database = headers.get("x-odoo-database");
+    if database.is_some_and(|database| database != DB) {
+        return Some(Reply::NoDatabase);
+    }
+    let authorization = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let key = match authorization.split_once(' ') {
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => key.trim(),
+        _ => "",
+    };
+    match key {
+        "" => Some(failed(&Exception::unauthorized(
+            "User not authenticated, use an API Key with a Bearer Authorization header.",
+        ))),
+        API_KEY if !demo.faults().api_keys_refused() => None,
+        _ => Some(failed(&Exception::unauthorized("Invalid apikey"))),
+    }
+}
+
+/// An exception with its status.
+pub(super) fn failed(exception: &Exception) -> Reply {
+    let status = status_of(exception.name);
+    let mut arguments = vec![exception.message.as_str().into()];
+    if exception.name.starts_with("werkzeug.") {
+        arguments.push(i64::from(status).into());
+    }
+    Reply::Failed {
+        status,
+        body: exception.told(arguments).dump(),
+    }
 }
 
 fn status_of(name: &str) -> u16 {
     match name {
-        "odoo.exceptions.AccessError" => 403,
-        "odoo.exceptions.MissingError" => 404,
-        "builtins.TypeError" => 422,
+        "werkzeug.exceptions.BadRequest" => 400,
+        "werkzeug.exceptions.Unauthorized" => 401,
+        "odoo.exceptions.AccessDenied" | "odoo.exceptions.AccessError" => 403,
+        "odoo.exceptions.MissingError" | "werkzeug.exceptions.NotFound" => 404,
+        "werkzeug.exceptions.UnprocessableEntity" => 422,
         name if name.starts_with("odoo.exceptions.") => 422,
         _ => 500,
     }

@@ -42,14 +42,6 @@ impl Request {
         Ok(request)
     }
 
-    /// Without the caller's id, as errors before the call have it.
-    pub(super) fn anonymous(self) -> Self {
-        Self {
-            id: Value::None,
-            params: self.params,
-        }
-    }
-
     /// A parameter.
     pub(super) fn param(&self, name: &str) -> Option<&Value> {
         self.params
@@ -74,27 +66,15 @@ impl Request {
         Reply::Json(Value::Dict(answer).dump())
     }
 
-    /// The answer to an exception that has a code of its own.
-    pub(super) fn failure(&self, exception: &Exception, code: i64, message: &str) -> Reply {
-        let error = Value::Dict(vec![
-            ("code".into(), Value::Int(code)),
-            ("message".into(), message.into()),
-            ("data".into(), exception.to_data()),
-        ]);
-        let answer = vec![
-            ("jsonrpc".to_owned(), "2.0".into()),
-            ("id".to_owned(), self.id.clone()),
-            ("error".into(), error),
-        ];
-        Reply::Json(Value::Dict(answer).dump())
+    /// The parameters of these names that are not there.
+    pub(super) fn missing<'name>(&self, names: &[&'name str]) -> Vec<&'name str> {
+        let names = names.iter().copied();
+        names.filter(|name| self.param(name).is_none()).collect()
     }
 
     /// Does what the request asks for.
     pub(super) fn run(&self, demo: &DemoOdoo) -> Result<Value, Exception> {
-        let missing: Vec<&str> = ["service", "method", "args"]
-            .into_iter()
-            .filter(|name| self.param(name).is_none())
-            .collect();
+        let missing = self.missing(&["service", "method", "args"]);
         if !missing.is_empty() {
             return Err(Exception::type_(format!(
                 "JSONRPC.jsonrpc() {}",
@@ -138,7 +118,7 @@ fn common(demo: &DemoOdoo, method: &str, args: &[Value]) -> Result<Value, Except
                 args[1].as_str().unwrap_or_default(),
                 args[2].as_str().unwrap_or_default(),
             );
-            Ok(demo.sign_in(login, password).map_or(Value::Bool(false), Value::Int))
+            Ok(demo.sign_in_rpc(login, password).map_or(Value::Bool(false), Value::Int))
         }
         other => Err(Exception::other(format!("Method not found: {other}"))),
     }

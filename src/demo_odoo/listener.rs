@@ -12,6 +12,8 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::{CONNECTIONS, DemoOdoo};
+
 /// Handed to the handlers of a connection: bytes put in here replace its answer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wire(Arc<Mutex<Option<Vec<u8>>>>);
@@ -32,7 +34,11 @@ impl Connected<IncomingStream<'_, FaultyListener>> for Wire {
     }
 }
 
-pub(super) struct FaultyListener(pub(super) TcpListener);
+/// Counts the connections that it accepts.
+pub(super) struct FaultyListener {
+    pub(super) listener: TcpListener,
+    pub(super) demo: DemoOdoo,
+}
 
 impl Listener for FaultyListener {
     type Io = FaultyStream;
@@ -40,7 +46,8 @@ impl Listener for FaultyListener {
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         // axum's own listener retries what can be retried.
-        let (stream, address) = Listener::accept(&mut self.0).await;
+        let (stream, address) = Listener::accept(&mut self.listener).await;
+        self.demo.count(CONNECTIONS);
         // Pieces of an answer are to arrive as they are sent.
         let _ = stream.set_nodelay(true);
         (
@@ -54,7 +61,7 @@ impl Listener for FaultyListener {
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 

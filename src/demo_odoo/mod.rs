@@ -5,17 +5,19 @@
 //! Two halves that know little of each other: the engine (`schema`, `models`,
 //! `database`, `domain`, `arguments`, `engine`, `read`, `group`, `spans`, `write`, `seed`)
 //! takes a call and gives a value or an exception; the wire (`jsonrpc`, `web`,
-//! `json2`, `http`, `listener`, `faults`) is what a socket sees of it. Another protocol is another
-//! wire on the same engine.
+//! `json2`, `documentation`, `http`, `spoil`, `listener`, `fault`, `faults`) is
+//! what a socket sees of it. Another protocol is another wire on the same engine.
 //!
 //! Unlike Odoo it has no record rules: the user `demo` sees every order.
 
 mod arguments;
 mod catalog;
 mod database;
+mod documentation;
 mod domain;
 mod engine;
 mod exception;
+mod fault;
 mod faults;
 mod group;
 mod http;
@@ -27,6 +29,7 @@ mod read;
 mod schema;
 mod seed;
 mod spans;
+mod spoil;
 mod value;
 mod web;
 mod write;
@@ -41,7 +44,8 @@ use engine::{Call, Caller};
 use exception::Exception;
 use value::Value;
 
-pub use faults::{Fault, Faults};
+pub use fault::{Fault, Framing};
+pub use faults::Faults;
 
 /// The name of the demo's database.
 pub const DB: &str = "demo";
@@ -50,13 +54,17 @@ pub const USERNAME: &str = "admin";
 /// The administrator's password.
 pub const PASSWORD: &str = "admin";
 
-/// The administrator's API key.
+/// The administrator's API key: a bearer for JSON-2, and as good as the password
+/// over JSON-RPC. It opens no web session.
 pub const API_KEY: &str = "demo-api-key";
 
 const USERS: [(&str, &str, i64); 2] = [(USERNAME, PASSWORD, seed::ADMIN), ("demo", "demo", seed::DEMO)];
 
-/// How many requests came, by RPC method (`authenticate`, `execute_kw`, …) or,
-/// for other requests, by path.
+const CONNECTIONS: &str = "connections";
+
+/// How many requests came, by RPC method (`authenticate`, `execute_kw`, …), by the
+/// names of [`Faults::set_on`] or, for other requests, by path; and how many
+/// `connections`, over [`serve`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts(BTreeMap<String, u64>);
 
@@ -70,7 +78,8 @@ impl Counts {
     /// All requests.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.0.values().sum()
+        let requests = self.0.iter().filter(|(name, _)| *name != CONNECTIONS);
+        requests.map(|(_, times)| times).sum()
     }
 }
 
@@ -148,28 +157,39 @@ impl DemoOdoo {
         }
     }
 
-    /// The user's id, if the credentials are right.
+    /// The user's id, if login and password are right.
     fn sign_in(&self, login: &str, password: &str) -> Option<i64> {
-        let known = USERS.iter().find(|(name, secret, _)| {
-            *name == login && (*secret == password || (*name == USERNAME && password == API_KEY))
-        });
-        known
-            .filter(|_| !self.faults.credentials_refused())
-            .map(|(_, _, uid)| *uid)
+        let (.., uid) = USERS
+            .iter()
+            .find(|(name, secret, _)| *name == login && *secret == password)?;
+        (!self.faults.passwords_refused()).then_some(*uid)
     }
 
-    fn check(&self, uid: &Value, password: &str) -> Result<i64, Exception> {
-        let Some((_, secret, known)) = USERS.iter().find(|(_, _, known)| uid.as_int() == Some(*known)) else {
+    /// The same over RPC, where an API key is as good as a password, and where a
+    /// user with two factors has only the key.
+    fn sign_in_rpc(&self, login: &str, secret: &str) -> Option<i64> {
+        if login == USERNAME && secret == API_KEY {
+            return (!self.faults.api_keys_refused()).then_some(seed::ADMIN);
+        }
+        self.sign_in(login, secret).filter(|_| !self.faults.two_factor())
+    }
+
+    fn check(&self, uid: &Value, secret: &str) -> Result<i64, Exception> {
+        let Some((login, ..)) = USERS.iter().find(|(.., known)| uid.as_int() == Some(*known)) else {
             return Err(match uid.as_int() {
                 Some(id) => Exception::missing("res.users", uid, id),
                 None => Exception::access_denied(),
             });
         };
-        let is_key = *known == seed::ADMIN && password == API_KEY;
-        if (*secret != password && !is_key) || self.faults.credentials_refused() {
-            return Err(Exception::access_denied());
+        self.sign_in_rpc(login, secret).ok_or_else(Exception::access_denied)
+    }
+
+    /// The model of this name, if it is installed.
+    fn model(&self, name: &str) -> Option<&'static schema::Model> {
+        if self.faults.sales_missing() && seed::SALES.contains(&name) {
+            return None;
         }
-        Ok(*known)
+        locked(&self.database).table(name).ok().map(|table| table.model)
     }
 
     fn execute(&self, uid: i64, call: Call) -> Result<Value, Exception> {
@@ -203,7 +223,6 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let service = demo.router().into_make_service_with_connect_info::<listener::Wire>();
-    axum::serve(listener::FaultyListener(listener), service)
-        .with_graceful_shutdown(shutdown)
-        .await
+    let listener = listener::FaultyListener { listener, demo };
+    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
 }

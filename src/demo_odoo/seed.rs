@@ -14,6 +14,9 @@ pub const ADMIN: i64 = 2;
 /// The id of the user without administration rights.
 pub const DEMO: i64 = 5;
 
+/// The models of the Sales module.
+pub const SALES: [&str; 2] = ["sale.order", "sale.order.line"];
+
 const ORDERS: i64 = 48;
 const OWN_COMPANY: i64 = 1;
 const FIRST_CUSTOMER: i64 = 8;
@@ -292,7 +295,7 @@ fn add_line(database: &mut Database, order: i64, number: i64, line: i64, moment:
 /// # Errors
 /// None in practice.
 pub fn uninstall_sales(database: &mut Database) -> Result<(), Exception> {
-    for model in ["sale.order", "sale.order.line"] {
+    for model in SALES {
         database.remove_model(model);
         database
             .table_mut("ir.model")?

@@ -9,6 +9,7 @@ mod call_records;
 mod commands;
 mod database;
 mod demo_odoo;
+mod demo_odoo_ways;
 mod embedded_postgres;
 mod guide;
 mod keys;
