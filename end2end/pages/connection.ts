@@ -1,4 +1,4 @@
-import type { Locator, Page } from '@playwright/test';
+import { type Locator, type Page, expect } from '@playwright/test';
 
 import { DashboardPage } from './page';
 
@@ -16,6 +16,15 @@ export class ConnectionPage extends DashboardPage {
     this.refresh = page.getByRole('link', { name: 'Refresh' });
     this.refusal = page.locator('.refusal');
     this.alarm = page.locator('.alarm');
+  }
+
+  /** Loads the page until it shows what the start's probe finds: that Odoo refuses. */
+  async openRefused(): Promise<void> {
+    await expect(async () => {
+      await this.page.goto('/connection');
+      await expect(this.refusal).toHaveCount(1, { timeout: 500 });
+    }).toPass();
+    await this.hydrated();
   }
 
   way(name: 'Web session' | 'JSON-RPC' | 'JSON-2'): Locator {

@@ -5,12 +5,7 @@ import { expect, test } from '../support/refused';
 test('every page says that Odoo refuses the credentials, and one says what to do', async ({ page, newContext, session }) => {
   test.slow();
   const connection = new ConnectionPage(page);
-  // The start's probe may still be under way.
-  await expect(async () => {
-    await page.goto('/connection');
-    await expect(connection.refusal).toHaveCount(1, { timeout: 500 });
-  }).toPass();
-  await connection.hydrated();
+  await connection.openRefused();
   await expect(connection.refusal).toContainText('Odoo refuses ODOO_API_KEY.');
   await expect(connection.refusal).toContainText('user admin, database demo');
   await expect(connection.refusal).toContainText(/tried again (in \d+ (seconds|minutes)|with the next call)\./);

@@ -140,7 +140,6 @@ mod tests {
                 })
                 .into_iter()
                 .collect(),
-            all_refused: false,
             picked_because: "It costs least of those that work.".into(),
             requests: 200,
             connections_opened: 3,

@@ -151,10 +151,6 @@ impl Odoo {
             db: self.settings.db.clone(),
             username: self.settings.username.clone(),
             fixed: self.settings.way.is_some(),
-            all_refused: !ways.is_empty()
-                && ways
-                    .iter()
-                    .all(|way| matches!(way.state, WayState::Refused | WayState::NotConfigured)),
             ways,
             refused,
             picked_because,

@@ -111,8 +111,6 @@ pub struct Report {
     pub ways: Vec<WayReport>,
     /// Which credentials are refused.
     pub refused: Vec<RefusedCredential>,
-    /// Whether no way is left because of it.
-    pub all_refused: bool,
     /// Why calls take the way they take.
     pub picked_because: String,
     /// HTTP requests sent to Odoo.

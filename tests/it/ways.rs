@@ -109,7 +109,7 @@ async fn a_thousand_clients_with_broken_credentials_cost_one_trial_each(pool: Pg
     assert!(answers.iter().all(|answer| answer.code() == "odoo_auth_failed"));
     assert_eq!(app.demo.counts().of(LOGIN), 1);
     let report = app.bridge.state.odoo.report();
-    assert!(report.all_refused, "{report:?}");
+    assert_eq!(state_of(&app, Way::Web).0, WayState::Refused, "{report:?}");
     assert_eq!(report.refused[0].setting, "ODOO_PASSWORD");
     assert!(report.refused[0].retry_in > Duration::from_secs(50));
 }
