@@ -165,32 +165,38 @@ impl Odoo {
     /// # Errors
     /// `Unreachable`, `Timeout`, `Raised`.
     pub async fn version(&self) -> Result<Version, OdooError> {
-        let over_rpc = self.wire.post_fresh(self.version_over_rpc.clone());
-        let result = if self.rpc_is_closed.load(Ordering::Relaxed) {
-            Err(OdooError::unreachable("JSON-RPC is switched off."))
+        let over_rpc = if self.rpc_is_closed.load(Ordering::Relaxed) {
+            None
         } else {
-            let request = with_json(over_rpc, jsonrpc::version());
-            self.json_rpc_result(request, "").await
-        };
-        let result = match result {
-            // Odoo 22 has no JSON-RPC any more, and a proxy may close it before.
-            Err(OdooError::WayClosed { .. } | OdooError::Unreachable { cause: None, .. }) => {
-                let reply = self
-                    .wire
-                    .send(self.wire.get_fresh(self.version_over_json.clone()), false)
-                    .await?;
-                if !reply.is_ok() {
-                    return Err(not_ok(reply.status, &reply.whole().await?, false));
-                }
-                self.rpc_is_closed.store(true, Ordering::Relaxed);
-                reply.whole().await?
+            let request = self.wire.post_fresh(self.version_over_rpc.clone());
+            match self.json_rpc_result(with_json(request, jsonrpc::version()), "").await {
+                // Odoo 22 has no JSON-RPC any more, and a proxy may close it before.
+                Err(OdooError::WayClosed { .. }) => None,
+                result => Some(result?),
             }
-            other => other?,
+        };
+        let result = match over_rpc {
+            Some(result) => result,
+            None => self.version_by_get().await?,
         };
         serde_json::from_slice(&result).map_err(|error| OdooError::Unreachable {
             message: "What answered at Odoo's address does not tell Odoo's version.".into(),
             cause: Some(error.into()),
         })
+    }
+
+    /// By `/json/version`, for an Odoo without JSON-RPC. Once that has worked, JSON-RPC
+    /// is not asked for the version any more.
+    async fn version_by_get(&self) -> Result<Bytes, OdooError> {
+        let request = self.wire.get_fresh(self.version_over_json.clone());
+        let reply = self.wire.send(request, false).await?;
+        let (is_ok, status) = (reply.is_ok(), reply.status);
+        let body = reply.whole().await?;
+        if !is_ok {
+            return Err(not_ok(status, &body, false));
+        }
+        self.rpc_is_closed.store(true, Ordering::Relaxed);
+        Ok(body)
     }
 
     /// Logs in anew, by the way that calls take, and returns the user's id. Costs

@@ -262,3 +262,19 @@ async fn connections_are_counted_and_none_is_opened_ahead_of_need(pool: PgPool) 
         "a login and three calls"
     );
 }
+
+#[sqlx::test]
+async fn the_version_is_told_without_json_rpc_and_a_bad_moment_does_not_change_how(pool: PgPool) {
+    let (app, _) = by(pool, "web").await;
+    let odoo = &app.bridge.state.odoo;
+    let asked = || app.demo.counts().of("version");
+    app.demo.faults().set_times("version", 1, Fault::html(502));
+    assert!(odoo.version().await.is_err(), "a proxy's 502 is an Odoo that is away");
+    assert!(odoo.version().await.is_ok());
+    assert_eq!(asked(), 2, "JSON-RPC is still asked");
+    app.demo.faults().close_way("/jsonrpc");
+    for _ in 0..2 {
+        assert_eq!(odoo.version().await.expect("told").server_version, "19.0");
+    }
+    assert_eq!(app.demo.counts().of("closed"), 1, "asked once, then no more");
+}
