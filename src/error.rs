@@ -324,7 +324,7 @@ mod server {
     use serde::Serialize;
 
     use super::{AppError, ErrorCode, Result};
-    use crate::server::request_id;
+    use crate::server::request_id::RequestId;
 
     /// The database's words are for the log; a person learns whether to wait.
     impl From<sqlx::Error> for AppError {
@@ -371,6 +371,15 @@ mod server {
         /// Writes the cause to the log. Called once, where the error is answered.
         pub(crate) fn log(&self) {
             let Some(cause) = self.cause() else { return };
+            // A call has no span while nothing is to be told of it: one for each call
+            // would cost more than its record.
+            let span = tracing::Span::current();
+            let span = if span.is_none() {
+                RequestId::current().span()
+            } else {
+                span
+            };
+            let _told_in = span.enter();
             if self.code == ErrorCode::Internal {
                 tracing::error!(code = self.code.as_str(), cause, "request failed");
             } else {
@@ -386,7 +395,7 @@ mod server {
     impl IntoResponse for AppError {
         fn into_response(self) -> Response {
             self.log();
-            let request_id = request_id::current();
+            let request_id = RequestId::current();
             let body = Failure {
                 success: false,
                 error: &self.message,

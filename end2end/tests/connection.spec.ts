@@ -22,7 +22,7 @@ test('the page says which way calls take, why, and what was counted', async ({ p
   await expect(connection.ways.filter({ hasText: 'In use' })).toContainText(/\d\.\d ms/);
   await expect(page.getByText(/^Calls go over /)).toBeVisible();
   await expect(connection.fact('Database')).toHaveText('demo');
-  await expect(connection.fact('Requests to Odoo')).toHaveText(/^[1-9]\d*$/);
+  await expect(connection.fact('Calls sent to Odoo')).toHaveText(/^[1-9]\d*$/);
   await expect(connection.fact('Requests that reused one')).toHaveText(/^\d+ %$/);
   await expect(connection.fact('Call records lost')).toHaveText('0');
   await expect(connection.refusal).toHaveCount(0);

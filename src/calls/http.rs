@@ -1,6 +1,7 @@
 //! `POST /call` over HTTP: the key out of the headers, the body within its
 //! bounds, the answer around Odoo's bytes without copying them.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use chrono::Utc;
+use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::calls::answer::{Ending, success};
@@ -17,13 +19,30 @@ use crate::calls::model::KEY_HEADER;
 use crate::calls::records::CallRecord;
 use crate::error::{AppError, ErrorCode, Result};
 use crate::keys::verify::{AuthedKey, Rejection};
-use crate::server::{origin, request_id, telemetry};
+use crate::server::request_id::RequestId;
+use crate::server::{layers, origin, telemetry};
 
 /// How long a client may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The handler.
+/// The handler, and all that is around it: a call is too short for the layers of
+/// pages, so that what they promise is kept here.
 pub async fn post_call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let id = RequestId::of(request.headers());
+    // In a box, because it is several kilobytes that each wrapper would move.
+    let answer = Box::pin(answer(&gateway, request, &id));
+    let answered = id.scope(AssertUnwindSafe(answer).catch_unwind()).await;
+    let mut response = match answered {
+        Ok(response) => response,
+        Err(panic) => id.scope(async { layers::on_panic(panic) }).await,
+    };
+    let headers = response.headers_mut();
+    id.tell(headers);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Response {
     let began = Instant::now();
     if request.method() != Method::POST {
         let mut response = AppError::new(ErrorCode::MethodNotAllowed, "Use POST to make a call.").into_response();
@@ -42,12 +61,11 @@ pub async fn post_call(State(gateway): State<Arc<Gateway>>, request: Request) ->
             return error.into_response();
         }
     };
-    let request_id = request_id::current();
     let address = origin::client_address(&parts.headers, &parts.extensions, &gateway.settings);
-    let record = CallRecord::begin(now, key.id, request_id.as_str().into(), address);
+    let record = CallRecord::begin(now, key.id, id.clone(), address);
     let mut ending = Ending::new(record, gateway.records.clone(), began);
-    match accepted(&gateway, &key, &parts.headers, body, &mut ending).await {
-        Ok(outcome) => success(outcome, ending, &request_id),
+    match accepted(gateway, &key, &parts.headers, body, &mut ending).await {
+        Ok(outcome) => success(outcome, ending, id),
         Err(error) => {
             ending.end(error.code.as_str(), 0);
             error.into_response()

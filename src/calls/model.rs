@@ -14,7 +14,7 @@ pub const RECENT_CALLS: u32 = 20;
 
 /// How far a key's calls are counted: so many are to be read as "or more". Keeps
 /// the page of a busy key as quick as any other.
-pub const CALLS_COUNTED: u32 = 100_000;
+pub const CALLS_COUNTED: u32 = 10_000;
 
 /// A call that was made. Instants travel as microseconds (see the keys' model).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -20,6 +20,7 @@ use crate::calls::model::KeyCalls;
 use crate::calls::store;
 use crate::error::Result;
 use crate::ids::ApiKeyId;
+use crate::server::request_id::RequestId;
 use crate::server::telemetry;
 
 /// How many records wait in memory at most; a few hundred bytes each.
@@ -59,7 +60,7 @@ pub struct CallRecord {
     /// The length of Odoo's result.
     pub answer_bytes: u64,
     /// The id in the answer and the log.
-    pub request_id: Box<str>,
+    pub request_id: RequestId,
     /// The client.
     pub address: Option<IpAddr>,
     /// Whether it moves the key's last use.
@@ -69,7 +70,7 @@ pub struct CallRecord {
 impl CallRecord {
     /// A call that has just been accepted.
     #[must_use]
-    pub fn begin(called_at: DateTime<Utc>, api_key_id: ApiKeyId, request_id: Box<str>, address: IpAddr) -> Self {
+    pub fn begin(called_at: DateTime<Utc>, api_key_id: ApiKeyId, request_id: RequestId, address: IpAddr) -> Self {
         Self {
             called_at,
             api_key_id,

@@ -20,11 +20,11 @@ pub struct ConnectionStatus {
     pub ways: Vec<WayStatus>,
     /// What to say of each credential that Odoo refuses, its remedy included.
     pub refusals: Vec<Refusal>,
-    /// HTTP requests sent to Odoo.
-    pub requests: u64,
+    /// Calls sent to Odoo, without logins and the like.
+    pub calls: u64,
     /// TCP connections opened for them.
     pub connections_opened: u64,
-    /// The share of requests that needed no new connection: `97 %`; `None` before the first.
+    /// The share of calls that needed no new connection: `97 %`; `None` before the first.
     pub reused: Option<String>,
     /// Call records kept.
     pub records_written: u64,

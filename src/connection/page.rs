@@ -39,7 +39,7 @@ fn Status(status: ConnectionStatus) -> impl IntoView {
                     ("Way chosen by", chosen_by.to_owned()),
                 ]).into_any()}
                 {facts("Since the bridge started", vec![
-                    ("Requests to Odoo", status.requests.to_string()),
+                    ("Calls sent to Odoo", status.calls.to_string()),
                     ("Connections opened", status.connections_opened.to_string()),
                     ("Requests that reused one", status.reused.unwrap_or_else(|| "\u{2013}".to_owned())),
                     ("Call records kept", status.records_written.to_string()),
@@ -140,7 +140,7 @@ mod tests {
                 since: Some("2026-11-24T12:00:00Z".parse().expect("an instant")),
             }],
             refusals: Vec::new(),
-            requests: 0,
+            calls: 0,
             connections_opened: 0,
             reused: None,
             records_written: 5,

@@ -20,9 +20,9 @@ pub fn status_of(report: Report, written: u64, dropped: u64) -> ConnectionStatus
         url: report.url,
         db: report.db,
         username: report.username,
-        requests: report.requests,
+        calls: report.calls,
         connections_opened: report.connections_opened,
-        reused: reused_share(report.requests, report.connections_opened),
+        reused: reused_share(report.calls, report.connections_opened),
         records_written: written,
         records_dropped: dropped,
     }
@@ -100,11 +100,11 @@ fn refusal_of(refused: &RefusedCredential, username: &str, db: &str) -> Refusal 
 }
 
 /// Rounded down, so that 100 % means that none was opened.
-fn reused_share(requests: u64, opened: u64) -> Option<String> {
-    let reused = requests.saturating_sub(opened);
+fn reused_share(calls: u64, opened: u64) -> Option<String> {
+    let reused = calls.saturating_sub(opened);
     reused
         .saturating_mul(100)
-        .checked_div(requests)
+        .checked_div(calls)
         .map(|percent| format!("{percent} %"))
 }
 
@@ -141,7 +141,7 @@ mod tests {
                 .into_iter()
                 .collect(),
             picked_because: "It costs least of those that work.".into(),
-            requests: 200,
+            calls: 200,
             connections_opened: 3,
         }
     }

@@ -130,11 +130,11 @@ mod tests {
             way: None,
             ..call("invalid_request")
         };
-        let html = html(vec![refused], 100_000);
+        let html = html(vec![refused], 10_000);
         assert!(html.contains("\u{2013}"), "{html}");
         assert!(!html.contains("<script>"), "{html}");
         assert!(
-            html.contains("100000 or more calls"),
+            html.contains("10000 or more calls"),
             "a count that was cut off says so: {html}"
         );
     }

@@ -103,7 +103,7 @@ impl Odoo {
     /// # Errors
     /// When the address can't be used.
     pub fn new(settings: OdooSettings, limits: Limits) -> Result<Self, ConfigError> {
-        let wire = Wire::new(limits)?;
+        let wire = Wire::new(&settings.url, limits)?;
         let (web, json_rpc, json2) = (Web::new(&settings)?, JsonRpc::new(&settings)?, Json2::new(&settings)?);
         let missing = |way: Way| match way {
             Way::Web if web.is_none() => Some("It needs ODOO_PASSWORD; an API key does not open a session."),
@@ -145,7 +145,7 @@ impl Odoo {
             .filter_map(|credential| credential.report())
             .collect();
         refused.dedup_by_key(|refused| refused.setting);
-        let (requests, connections_opened) = self.wire.counts();
+        let (calls, connections_opened) = self.wire.counts();
         Report {
             url: self.settings.url.clone(),
             db: self.settings.db.clone(),
@@ -154,7 +154,7 @@ impl Odoo {
             ways,
             refused,
             picked_because,
-            requests,
+            calls,
             connections_opened,
         }
     }
@@ -168,7 +168,7 @@ impl Odoo {
         let over_rpc = if self.rpc_is_closed.load(Ordering::Relaxed) {
             None
         } else {
-            let request = self.wire.post_fresh(self.version_over_rpc.clone());
+            let request = self.wire.post(self.version_over_rpc.clone());
             match self.json_rpc_result(with_json(request, jsonrpc::version()), "").await {
                 // Odoo 22 has no JSON-RPC any more, and a proxy may close it before.
                 Err(OdooError::WayClosed { .. }) => None,
@@ -188,15 +188,12 @@ impl Odoo {
     /// By `/json/version`, for an Odoo without JSON-RPC. Once that has worked, JSON-RPC
     /// is not asked for the version any more.
     async fn version_by_get(&self) -> Result<Bytes, OdooError> {
-        let request = self.wire.get_fresh(self.version_over_json.clone());
-        let reply = self.wire.send(request, false).await?;
-        let (is_ok, status) = (reply.is_ok(), reply.status);
-        let body = reply.whole().await?;
-        if !is_ok {
-            return Err(not_ok(status, &body, false));
+        let answer = self.wire.ask(self.wire.get(self.version_over_json.clone())).await?;
+        if answer.status().as_u16() != 200 {
+            return Err(not_ok(answer.status(), answer.body(), false));
         }
         self.rpc_is_closed.store(true, Ordering::Relaxed);
-        Ok(body)
+        Ok(answer.into_body())
     }
 
     /// Logs in anew, by the way that calls take, and returns the user's id. Costs
@@ -355,20 +352,18 @@ impl Odoo {
         request: reqwest::RequestBuilder,
         model: &str,
     ) -> Result<Bytes, OdooError> {
-        let reply = self.wire.send(request, false).await?;
-        let (is_ok, status) = (reply.is_ok(), reply.status);
-        let body = reply.whole().await?;
-        if !is_ok {
-            return Err(not_ok(status, &body, false));
+        let answer = self.wire.ask(request).await?;
+        if answer.status().as_u16() != 200 {
+            return Err(not_ok(answer.status(), answer.body(), false));
         }
-        jsonrpc::result_of(&body, model)
+        jsonrpc::result_of(answer.body(), model)
     }
 
     /// The result of a call over JSON-RPC's frame: whole if it is small or no
     /// result, streamed if its beginning shows one.
     pub(super) async fn json_rpc_data(reply: Reply, call: &Call<'_>) -> Result<Data, OdooError> {
         let may_write = !methods::only_reads(call.method);
-        let (is_ok, status) = (reply.is_ok(), reply.status);
+        let (is_ok, status) = (reply.is_ok(), reply.status());
         let (window, is_whole) = reply.window();
         if is_ok
             && !is_whole

@@ -9,6 +9,7 @@
 pub mod answer;
 mod choice;
 mod client;
+mod connections;
 mod credentials;
 pub mod error;
 mod json2;

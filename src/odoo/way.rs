@@ -113,8 +113,8 @@ pub struct Report {
     pub refused: Vec<RefusedCredential>,
     /// Why calls take the way they take.
     pub picked_because: String,
-    /// HTTP requests sent to Odoo.
-    pub requests: u64,
+    /// HTTP calls sent to Odoo.
+    pub calls: u64,
     /// TCP connections opened for them; the rest were reused.
     pub connections_opened: u64,
 }

@@ -1,18 +1,19 @@
-//! One HTTP exchange with Odoo: deadlines on the connection, the first byte and
-//! the whole; a bound on the answer; no redirects. The beginning of an answer is
-//! looked at before the rest is read, so that a result can pass through.
+//! HTTP with Odoo: deadlines on the connection, the first byte and the whole; a
+//! bound on the answer; no redirects. A *call* goes over the connections that are
+//! kept for calls, and the beginning of its answer is looked at before the rest is
+//! read, so that a result can pass through. A *question* (a login, the version, the
+//! documentation) is rare and small: it has a connection of its own and is read whole.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
-use tower::{Layer, Service};
 
 use super::answer::{Frame, Scanner};
+use super::connections::{CallRequest, Connections, Exchange, Failed};
 use super::error::OdooError;
 use crate::config::{ConfigError, Settings};
 
@@ -47,141 +48,136 @@ impl From<&Settings> for Limits {
     }
 }
 
-/// The connections to one Odoo.
+/// The way to one Odoo.
 pub(super) struct Wire {
-    pub(super) limits: Limits,
-    kept: reqwest::Client,
-    /// Keeps no connection: each request opens its own. Made ahead, because
-    /// reading the certificates takes longer than asking Odoo.
-    fresh: reqwest::Client,
-    requests: AtomicU64,
-    opened: Arc<AtomicU64>,
+    limits: Limits,
+    connections: Arc<Connections>,
+    calls: AtomicU64,
+    /// Made ahead, because reading the certificates takes longer than asking Odoo.
+    questions: reqwest::Client,
 }
 
 impl Wire {
     /// Opens no connection.
-    pub(super) fn new(limits: Limits) -> Result<Self, ConfigError> {
-        let opened = Arc::new(AtomicU64::new(0));
-        let built = |builder: reqwest::ClientBuilder| {
-            builder
-                .build()
-                .map_err(|error| ConfigError(format!("the way to Odoo can't be prepared: {error}")))
-        };
+    pub(super) fn new(url: &str, limits: Limits) -> Result<Self, ConfigError> {
+        let questions = reqwest::Client::builder()
+            .connect_timeout(limits.connect)
+            // A redirect would carry the credentials to an address nobody set.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            // Odoo's own server has a worker for each connection that is open.
+            .pool_max_idle_per_host(0)
+            .build()
+            .map_err(|error| ConfigError(format!("the way to Odoo can't be prepared: {error}")))?;
         Ok(Self {
             limits,
-            // Odoo's own server closes after each answer; a proxy in front of
-            // it keeps alive, and there a spare connection blocks no worker.
-            kept: built(builder(limits, &opened).pool_idle_timeout(Duration::from_secs(20)))?,
-            fresh: built(builder(limits, &opened).pool_max_idle_per_host(0))?,
-            requests: AtomicU64::new(0),
-            opened,
+            connections: Connections::new(url, limits.connect)?,
+            calls: AtomicU64::new(0),
+            questions,
         })
     }
 
-    /// Requests sent, and connections opened for them.
+    /// Calls sent, and connections opened for them.
     pub(super) fn counts(&self) -> (u64, u64) {
-        (
-            self.requests.load(Ordering::Relaxed),
-            self.opened.load(Ordering::Relaxed),
-        )
+        (self.calls.load(Ordering::Relaxed), self.connections.opened())
     }
 
-    /// A request over a kept connection, if there is one.
-    pub(super) fn post(&self, url: reqwest::Url) -> reqwest::RequestBuilder {
-        self.kept.post(url)
+    /// A call: JSON to a path below Odoo's address.
+    ///
+    /// # Errors
+    /// `Unreachable` if that is no path.
+    pub(super) fn call(&self, path: &str, body: Vec<u8>) -> Result<CallRequest, OdooError> {
+        self.connections
+            .post(path, body)
+            .ok_or_else(|| OdooError::unreachable("Odoo's address can't be used."))
     }
 
-    /// A request over a kept connection, if there is one.
-    pub(super) fn get(&self, url: reqwest::Url) -> reqwest::RequestBuilder {
-        self.kept.get(url)
-    }
-
-    /// A request over a connection of its own.
-    pub(super) fn post_fresh(&self, url: reqwest::Url) -> reqwest::RequestBuilder {
-        self.fresh.post(url)
-    }
-
-    /// A request over a connection of its own.
-    pub(super) fn get_fresh(&self, url: reqwest::Url) -> reqwest::RequestBuilder {
-        self.fresh.get(url)
-    }
-
-    /// Sends, and reads the beginning of the answer.
-    pub(super) async fn send(&self, request: reqwest::RequestBuilder, may_write: bool) -> Result<Reply, OdooError> {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        let started = Instant::now();
-        let patience = Patience {
-            started,
-            deadline: started + self.limits.overall,
-            may_write,
-        };
-        let head_by = (started + self.limits.first_byte).min(patience.deadline);
-        let response = timeout_at(head_by, request.send())
+    /// Sends a call, and reads the beginning of the answer.
+    pub(super) async fn send(&self, request: CallRequest, may_write: bool) -> Result<Reply, OdooError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let patience = Patience::new(&self.limits, may_write);
+        let exchange = timeout_at(patience.head_by, self.connections.send(request))
             .await
             .map_err(|_| patience.late())?
-            .map_err(|error| patience.broken(error))?;
-        let announced = response.content_length();
+            .map_err(|failed| match failed {
+                Failed::Connect { in_time, cause } => unconnected(in_time, cause),
+                Failed::Broken(error) => patience.cut(error),
+            })?;
+        let announced = exchange.announced();
         let mut reply = Reply {
-            status: response.status(),
-            headers: response.headers().clone(),
-            window: BytesMut::with_capacity(
-                usize::try_from(announced.unwrap_or(1024)).map_or(WINDOW_BYTES, |length| length.min(WINDOW_BYTES)),
-            ),
-            rest: Some(response),
+            window: BytesMut::new(),
+            is_whole: false,
+            exchange,
             limit: self.limits.max_answer_bytes,
             patience,
         };
         if announced.is_some_and(|length| length > reply.limit) {
             return Err(reply.patience.too_large(reply.limit));
         }
+        let length = usize::try_from(announced.unwrap_or(1024)).unwrap_or(WINDOW_BYTES);
+        reply.window.reserve(length.min(WINDOW_BYTES));
         reply.fill(WINDOW_BYTES as u64).await?;
         Ok(reply)
     }
-}
 
-fn builder(limits: Limits, opened: &Arc<AtomicU64>) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .connect_timeout(limits.connect)
-        .connector_layer(CountOpened(Arc::clone(opened)))
-        // A redirect would carry the credentials to an address nobody set.
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .tcp_nodelay(true)
-}
+    /// A question by POST.
+    pub(super) fn post(&self, url: reqwest::Url) -> reqwest::RequestBuilder {
+        self.questions.post(url)
+    }
 
-/// Counts the connections that are opened.
-#[derive(Clone)]
-struct CountOpened(Arc<AtomicU64>);
+    /// A question by GET.
+    pub(super) fn get(&self, url: reqwest::Url) -> reqwest::RequestBuilder {
+        self.questions.get(url)
+    }
 
-#[derive(Clone)]
-struct Counting<S> {
-    inner: S,
-    opened: Arc<AtomicU64>,
-}
-
-impl<S> Layer<S> for CountOpened {
-    type Service = Counting<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Counting {
-            inner,
-            opened: Arc::clone(&self.0),
-        }
+    /// Asks a question, which changes nothing in Odoo, and reads all of the answer.
+    pub(super) async fn ask(&self, question: reqwest::RequestBuilder) -> Result<Response<Bytes>, OdooError> {
+        let patience = Patience::new(&self.limits, false);
+        let limit = WHOLE_MAX_BYTES.min(self.limits.max_answer_bytes);
+        let mut response = timeout_at(patience.head_by, question.send())
+            .await
+            .map_err(|_| patience.late())?
+            .map_err(|error| {
+                if error.is_connect() || error.is_builder() {
+                    // The address may be in it and is none of the client's business.
+                    return unconnected(!error.is_timeout(), error.without_url().into());
+                }
+                patience.cut(error.without_url())
+            })?;
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let mut body = BytesMut::new();
+        let rest = async {
+            while let Some(chunk) = response
+                .chunk()
+                .await
+                .map_err(|error| patience.cut(error.without_url()))?
+            {
+                body.extend_from_slice(&chunk);
+                if body.len() as u64 > limit {
+                    return Err(patience.too_large(limit));
+                }
+            }
+            Ok(())
+        };
+        timeout_at(patience.deadline, rest)
+            .await
+            .map_err(|_| patience.late())??;
+        let mut answer = Response::new(body.freeze());
+        (*answer.status_mut(), *answer.headers_mut()) = (status, headers);
+        Ok(answer)
     }
 }
 
-impl<S: Service<R>, R> Service<R> for Counting<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: R) -> Self::Future {
-        self.opened.fetch_add(1, Ordering::Relaxed);
-        self.inner.call(request)
+/// Nothing was sent.
+fn unconnected(in_time: bool, cause: Box<dyn std::error::Error + Send + Sync>) -> OdooError {
+    let message = if in_time {
+        "Odoo can't be reached: no connection (address, DNS or TLS)."
+    } else {
+        "Odoo can't be reached: no connection in time."
+    };
+    OdooError::Unreachable {
+        message: message.into(),
+        cause: Some(cause),
     }
 }
 
@@ -189,11 +185,23 @@ impl<S: Service<R>, R> Service<R> for Counting<S> {
 #[derive(Clone, Copy)]
 struct Patience {
     started: Instant,
+    head_by: Instant,
     deadline: Instant,
     may_write: bool,
 }
 
 impl Patience {
+    fn new(limits: &Limits, may_write: bool) -> Self {
+        let started = Instant::now();
+        let deadline = started + limits.overall;
+        Self {
+            started,
+            head_by: deadline.min(started + limits.first_byte),
+            deadline,
+            may_write,
+        }
+    }
+
     fn late(&self) -> OdooError {
         if self.may_write {
             OdooError::OutcomeUnknown { cause: None }
@@ -214,24 +222,6 @@ impl Patience {
         error
     }
 
-    /// A failure below HTTP.
-    fn broken(&self, error: reqwest::Error) -> OdooError {
-        // The address may be in it and is none of the client's business.
-        let error = error.without_url();
-        if error.is_connect() || error.is_builder() {
-            let message = if error.is_timeout() {
-                "Odoo can't be reached: no connection in time."
-            } else {
-                "Odoo can't be reached: no connection (address, DNS or TLS)."
-            };
-            return OdooError::Unreachable {
-                message: message.into(),
-                cause: Some(error.into()),
-            };
-        }
-        self.cut(error)
-    }
-
     /// The answer is not whole.
     fn cut(&self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> OdooError {
         if self.may_write {
@@ -246,33 +236,41 @@ impl Patience {
     }
 }
 
-/// An answer whose beginning is there.
+/// An answer to a call whose beginning is there.
 pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
     window: BytesMut,
-    /// `None` once all of it is in the window.
-    rest: Option<reqwest::Response>,
+    /// Whether all of it is in the window.
+    is_whole: bool,
+    exchange: Exchange,
     limit: u64,
     patience: Patience,
 }
 
 impl Reply {
+    pub(super) fn status(&self) -> StatusCode {
+        self.exchange.head.status
+    }
+
     /// Whether it is a 200.
     pub(super) fn is_ok(&self) -> bool {
-        self.status.as_u16() == 200
+        self.status().as_u16() == 200
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.exchange.head.headers
     }
 
     /// The beginning, and whether it is the whole.
     pub(super) fn window(&self) -> (&[u8], bool) {
-        (&self.window, self.rest.is_none())
+        (&self.window, self.is_whole)
     }
 
     /// The whole of it; for what is not a result in its usual frame.
     pub(super) async fn whole(mut self) -> Result<Bytes, OdooError> {
-        self.fill(self.limit.min(WHOLE_MAX_BYTES)).await?;
-        if self.rest.is_some() {
-            return Err(self.patience.too_large(self.limit.min(WHOLE_MAX_BYTES)));
+        let limit = self.limit.min(WHOLE_MAX_BYTES);
+        self.fill(limit).await?;
+        if !self.is_whole {
+            return Err(self.patience.too_large(limit));
         }
         Ok(self.window.freeze())
     }
@@ -282,7 +280,7 @@ impl Reply {
         let read = self.window.len() as u64;
         ResultStream {
             first: Some(self.window.split_off(begin).freeze()),
-            rest: self.rest,
+            exchange: self.exchange,
             scanner: Scanner::new(frame),
             left: self.limit.saturating_sub(read),
             limit: self.limit,
@@ -292,31 +290,31 @@ impl Reply {
 
     /// Reads until there is more than `enough`, or all.
     async fn fill(&mut self, enough: u64) -> Result<(), OdooError> {
-        while let Some(rest) = &mut self.rest {
-            let chunk = timeout_at(self.patience.deadline, rest.chunk())
-                .await
-                .map_err(|_| self.patience.late())?
-                .map_err(|error| self.patience.broken(error))?;
-            match chunk {
-                None => self.rest = None,
+        while !self.is_whole && self.window.len() as u64 <= enough {
+            match next_chunk(&mut self.exchange, &self.patience).await? {
+                None => self.is_whole = true,
                 Some(chunk) => self.window.extend_from_slice(&chunk),
             }
             if self.window.len() as u64 > self.limit {
                 return Err(self.patience.too_large(self.limit));
-            }
-            if self.window.len() as u64 > enough {
-                break;
             }
         }
         Ok(())
     }
 }
 
+async fn next_chunk(exchange: &mut Exchange, patience: &Patience) -> Result<Option<Bytes>, OdooError> {
+    timeout_at(patience.deadline, exchange.chunk())
+        .await
+        .map_err(|_| patience.late())?
+        .map_err(|error| patience.cut(error))
+}
+
 /// The bytes of one result while they come. An error after the first bytes means
 /// that what was passed on is not the whole.
 pub struct ResultStream {
     first: Option<Bytes>,
-    rest: Option<reqwest::Response>,
+    exchange: Exchange,
     scanner: Scanner,
     left: u64,
     limit: u64,
@@ -330,23 +328,12 @@ impl ResultStream {
     /// The transfer broke, took too long, or is not one whole result.
     pub async fn next(&mut self) -> Result<Option<Bytes>, OdooError> {
         loop {
-            let mut chunk = match (self.first.take(), &mut self.rest) {
-                (Some(first), _) => first,
-                (None, None) => {
-                    return self
-                        .scanner
-                        .finish()
-                        .map(|()| None)
-                        .map_err(|error| self.patience.cut(error));
-                }
-                (None, Some(rest)) => {
-                    let chunk = timeout_at(self.patience.deadline, rest.chunk())
-                        .await
-                        .map_err(|_| self.patience.late())?
-                        .map_err(|error| self.patience.broken(error))?;
-                    let Some(chunk) = chunk else {
-                        self.rest = None;
-                        continue;
+            let mut chunk = match self.first.take() {
+                Some(first) => first,
+                None => {
+                    let Some(chunk) = next_chunk(&mut self.exchange, &self.patience).await? else {
+                        let whole = self.scanner.finish().map(|()| None);
+                        return whole.map_err(|error| self.patience.cut(error));
                     };
                     self.left = self
                         .left

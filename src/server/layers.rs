@@ -8,27 +8,19 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderName, HeaderValue, header};
 
-use crate::calls::model::PATH as CALL_PATH;
 use crate::error::AppError;
 
-/// One line for each request, without query, headers or bodies. A call leaves a
-/// record, which is its line; the log has it at debug.
+/// One line for each request, without query, headers or bodies. (A call leaves a
+/// record, which is its line.)
 pub async fn log(request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().cloned();
     let route = path.as_ref().map_or("(none)", MatchedPath::as_str);
-    if route == CALL_PATH && !tracing::enabled!(tracing::Level::DEBUG) {
-        return next.run(request).await;
-    }
     let started = Instant::now();
     let method = request.method().clone();
     let response = next.run(request).await;
     let status = response.status().as_u16();
     let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
-    if route == CALL_PATH {
-        tracing::debug!(http.method = %method, http.route = route, http.status = status, duration_ms, "answered");
-    } else {
-        tracing::info!(http.method = %method, http.route = route, http.status = status, duration_ms, "answered");
-    }
+    tracing::info!(http.method = %method, http.route = route, http.status = status, duration_ms, "answered");
     response
 }
 

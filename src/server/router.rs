@@ -38,7 +38,6 @@ pub fn router(state: AppState) -> Router {
         .as_deref()
         .is_some_and(|url| url.starts_with("https://"));
     Router::new()
-        .merge(gateway(&state))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/openapi.json", get(openapi::get_openapi))
@@ -48,6 +47,7 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn_with_state(is_https, layers::security_headers))
         .layer(from_fn(layers::log))
         .layer(from_fn(request_id::layer))
+        .merge(gateway(&state))
         .with_state(state)
 }
 

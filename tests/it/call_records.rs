@@ -12,10 +12,10 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::database::Wire;
-use crate::helpers::{Actor, Answer, TestApp, client, eventually, start};
+use crate::helpers::{Actor, Answer, TestApp, client, eventually, request_id, start};
 
 fn a_record(key: ApiKeyId, called_at: DateTime<Utc>) -> CallRecord {
-    let mut record = CallRecord::begin(called_at, key, "a-request".into(), [127, 0, 0, 1].into());
+    let mut record = CallRecord::begin(called_at, key, request_id("a-request"), [127, 0, 0, 1].into());
     record.asks("res.partner", "read");
     record.end("ok", Duration::from_millis(5), Some(Duration::from_millis(3)), 17);
     record

@@ -34,7 +34,8 @@ impl Wire {
             .connect_lazy_with(options.host("127.0.0.1").port(self.port))
     }
 
-    async fn to(host: String, port: u16) -> Self {
+    /// To any server.
+    pub async fn to(host: String, port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let own = listener.local_addr().expect("its address").port();
         let open = Arc::new(AtomicBool::new(true));
@@ -48,7 +49,7 @@ impl Wire {
                 }
                 let (host, mut cut) = (host.clone(), cuts.subscribe());
                 connections.spawn(async move {
-                    let mut far = TcpStream::connect((host.as_str(), port)).await.expect("the database");
+                    let mut far = TcpStream::connect((host.as_str(), port)).await.expect("the server");
                     tokio::select! {
                         _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
                         _ = cut.changed() => {}
@@ -57,6 +58,11 @@ impl Wire {
             }
         });
         Self { port: own, open, cut }
+    }
+
+    /// Where it begins, as a base address for HTTP.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     pub fn cut(&self) {

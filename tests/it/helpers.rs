@@ -8,8 +8,10 @@ use odoo_bridge::config::Cli;
 use odoo_bridge::demo_odoo::DemoOdoo;
 use odoo_bridge::keys::issue::{self, NewKey};
 use odoo_bridge::keys::model::{CreatedKey, KeyName};
+use odoo_bridge::server::request_id::{RequestId, X_REQUEST_ID};
 use odoo_bridge::server::serve::Bridge;
 use odoo_bridge::session::sign_in;
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -241,4 +243,9 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut check: impl Fn
         assert!(Instant::now() < deadline, "did not come true: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// The id of a request whose caller chose it.
+pub fn request_id(own: &'static str) -> RequestId {
+    RequestId::of(&HeaderMap::from_iter([(X_REQUEST_ID, HeaderValue::from_static(own))]))
 }

@@ -10,7 +10,7 @@ use odoo_bridge::keys::verify::Rejection;
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::helpers::{Actor, Answer, TestApp, eventually, start};
+use crate::helpers::{Actor, Answer, TestApp, eventually, request_id, start};
 
 fn count_partners() -> serde_json::Value {
     json!({"model": "res.partner", "method": "search_count", "args": [[]]})
@@ -199,7 +199,7 @@ async fn a_use_is_noted_and_never_moves_back(pool: PgPool) {
     records.record(CallRecord::begin(
         hour_ago,
         key.key.id,
-        "late".into(),
+        request_id("late"),
         [127, 0, 0, 1].into(),
     ));
     records.flush(&app.pool).await.expect("written");
@@ -341,7 +341,12 @@ async fn a_stop_writes_what_is_kept_in_memory(pool: PgPool) {
     let key = issue::create(&pool, NewKey::named(&name)).await.expect("a key");
     let at = chrono::Utc::now();
     let records = &bridge.state.records;
-    records.record(CallRecord::begin(at, key.key.id, "last".into(), [127, 0, 0, 1].into()));
+    records.record(CallRecord::begin(
+        at,
+        key.key.id,
+        request_id("last"),
+        [127, 0, 0, 1].into(),
+    ));
     // A write that is cut off in the middle keeps what it had taken.
     let _ = tokio::time::timeout(Duration::ZERO, records.flush(&pool)).await;
     bridge.stop().await;

@@ -4,14 +4,16 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use odoo_bridge::demo_odoo::Fault;
+use odoo_bridge::demo_odoo::{self, Fault};
 use odoo_bridge::keys::issue::{self, NewKey};
 use odoo_bridge::keys::model::{CreatedKey, KeyName};
 use odoo_bridge::odoo::{Way, WayState};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::helpers::{Actor, TestApp, eventually};
+use crate::database::Wire;
+use crate::demo_odoo::Demo;
+use crate::helpers::{Actor, TestApp, client, eventually, start};
 
 const LOGIN: &str = "/web/session/authenticate";
 
@@ -256,11 +258,67 @@ async fn connections_are_counted_and_none_is_opened_ahead_of_need(pool: PgPool) 
     }
     let report = app.bridge.state.odoo.report();
     // The demo closes after each answer, as Odoo's own server does.
-    assert_eq!(
-        (report.requests, report.connections_opened),
-        (4, 4),
-        "a login and three calls"
-    );
+    assert_eq!((report.calls, report.connections_opened), (3, 3));
+}
+
+#[sqlx::test]
+async fn connections_that_odoo_keeps_are_used_again(pool: PgPool) {
+    let (app, actor) = by(pool, "web").await;
+    app.demo.faults().keep_alive(true);
+    let opened = || app.bridge.state.odoo.report().connections_opened;
+    for _ in 0..5 {
+        actor.call(&count_orders()).await.data();
+    }
+    assert_eq!(opened(), 1, "one after the other goes over one");
+    let orders = count_orders();
+    join_all((0..8).map(|_| actor.call(&orders))).await;
+    let together = opened();
+    assert!(together <= 8, "{together} for eight at the same time");
+    // A large result that streams gives its connection back as well.
+    app.demo.faults().set_times("call_kw", 1, Fault::Huge { bytes: 100_000 });
+    let streamed = actor.call(&json!({"model": "res.partner", "method": "search_read", "args": [[]]}));
+    assert!(streamed.await.text.len() > 100_000);
+    actor.call(&count_orders()).await.data();
+    assert_eq!(opened(), together);
+}
+
+#[sqlx::test]
+async fn a_connection_that_was_closed_while_nobody_used_it_costs_no_call(pool: PgPool) {
+    let odoo = Demo::start().await;
+    odoo.demo.faults().keep_alive(true);
+    let port = odoo.address.rsplit(':').next().and_then(|port| port.parse().ok());
+    let wire = Wire::to("127.0.0.1".into(), port.expect("a port")).await;
+    let url = wire.url();
+    let (db, user, password) = (demo_odoo::DB, demo_odoo::USERNAME, demo_odoo::PASSWORD);
+    let settings = [
+        ["--odoo-url", &url],
+        ["--odoo-db", db],
+        ["--odoo-username", user],
+        ["--odoo-password", password],
+        ["--odoo-transport", "web"],
+    ];
+    let bridge = start(pool.clone(), &settings.concat()).await;
+    let name = KeyName::parse("kept").expect("a name");
+    let key = issue::create(&pool, NewKey::named(&name)).await.expect("a key");
+    let actor = Actor {
+        address: format!("http://{}", bridge.address),
+        client: client(),
+        key: Some(key.plaintext),
+    };
+    // One that writes must not be sent twice: that nothing was sent must be certain.
+    let create = json!({"model": "res.partner", "method": "create", "args": [[{"name": "Once"}]]});
+    for _ in 0..5 {
+        let orders = count_orders();
+        for answer in join_all((0..4).map(|_| actor.call(&orders))).await {
+            answer.data();
+        }
+        wire.cut();
+        wire.mend();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        actor.call(&create).await.data();
+    }
+    let named = json!({"model": "res.partner", "method": "search_count", "args": [[["name", "=", "Once"]]]});
+    assert_eq!(actor.call(&named).await.data(), &json!(5));
 }
 
 #[sqlx::test]

@@ -5,13 +5,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use quick_cache::sync::Cache;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use super::super::answer::Frame;
-use super::super::client::{Call, Data, Odoo, no_args, no_kwargs, not_ok, with_json};
+use super::super::client::{Call, Data, Odoo, no_args, no_kwargs, not_ok};
 use super::super::credentials::Credential;
 use super::super::error::OdooError;
 use super::super::json2::{self, Named};
@@ -23,6 +23,8 @@ use crate::config::{ConfigError, OdooSettings};
 const MODELS_KEPT: usize = 256;
 /// After this, Odoo is asked whether they changed.
 const TRUSTED_FOR: Duration = Duration::from_secs(10 * 60);
+
+const X_ODOO_DATABASE: HeaderName = HeaderName::from_static("x-odoo-database");
 
 /// What Odoo told of a model; `None`: it does not tell.
 struct Told {
@@ -86,19 +88,20 @@ impl Json2 {
             return Err(refused);
         }
         let signature = if json2::has_positional(&call) {
-            self.signature(odoo, &call).await?
+            Box::pin(self.signature(odoo, &call)).await?
         } else {
             None
         };
         let Named { body, only_one } = json2::name_arguments(&call, signature.as_ref())?;
         let may_write = !methods::only_reads(call.method);
-        let url = self.address(&format!("/json/2/{}/{}", call.model, call.method))?;
-        let request = with_json(odoo.wire().post(url), body)
-            .header(header::AUTHORIZATION, self.authorization.clone())
-            .header("x-odoo-database", self.db.clone());
+        let path = format!("/json/2/{}/{}", call.model, call.method);
+        let mut request = odoo.wire().call(&path, body)?;
+        let headers = request.headers_mut();
+        headers.insert(header::AUTHORIZATION, self.authorization.clone());
+        headers.insert(X_ODOO_DATABASE, self.db.clone());
         let reply = odoo.wire().send(request, may_write).await?;
         if !reply.is_ok() {
-            let status = reply.status;
+            let status = reply.status();
             let body = reply.whole().await?;
             return Err(self.error(status, &body, call.model, may_write));
         }
@@ -119,12 +122,6 @@ impl Json2 {
                 cause: Some(error.into()),
             }),
         }
-    }
-
-    fn address(&self, path: &str) -> Result<reqwest::Url, OdooError> {
-        format!("{}{path}", self.url)
-            .parse()
-            .map_err(|_| OdooError::unreachable("Odoo's address can't be used."))
     }
 
     /// Takes a lock only when something is to be changed.
@@ -169,25 +166,27 @@ impl Json2 {
             // This caller asks; the others go on with what is kept.
             *asked_at = Instant::now();
         }
-        let url = self.address(&format!("/doc-bearer/{model}.json"))?;
+        let url = format!("{}/doc-bearer/{model}.json", self.url)
+            .parse()
+            .map_err(|_| OdooError::unreachable("Odoo's address can't be used."))?;
         let mut request = odoo
             .wire()
             .get(url)
             .header(header::AUTHORIZATION, self.authorization.clone())
-            .header("x-odoo-database", self.db.clone());
+            .header(X_ODOO_DATABASE, self.db.clone());
         if let Some(etag) = kept.as_ref().and_then(|told| told.etag.clone()) {
             request = request.header(header::IF_NONE_MATCH, etag);
         }
-        let reply = odoo.wire().send(request, false).await?;
-        if reply.status.as_u16() == 304
+        let answer = odoo.wire().ask(request).await?;
+        let status = answer.status().as_u16();
+        if status == 304
             && let Some(told) = kept
         {
             return Ok(told);
         }
-        let (is_ok, etag) = (reply.is_ok(), reply.headers.get(header::ETAG).cloned());
-        let body = reply.whole().await?;
+        let etag = answer.headers().get(header::ETAG).cloned();
         // Absent, forbidden or odd: the table and named arguments still work.
-        let documentation = is_ok.then(|| Documentation::parse(&body)).flatten();
+        let documentation = (status == 200).then(|| Documentation::parse(answer.body())).flatten();
         let told = Arc::new(Told {
             documentation,
             etag,

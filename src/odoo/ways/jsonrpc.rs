@@ -32,16 +32,18 @@ impl JsonRpc {
     }
 
     pub(in crate::odoo) async fn log_in_anew(&self, odoo: &Odoo) -> Result<i64, OdooError> {
-        self.login.renew(&self.credential, None, || self.log_in(odoo)).await
+        self.login
+            .renew(&self.credential, None, || Box::pin(self.log_in(odoo)))
+            .await
     }
 
     pub(in crate::odoo) async fn execute(&self, odoo: &Odoo, call: Call<'_>) -> Result<Data, OdooError> {
-        let uid = self.login.get(&self.credential, || self.log_in(odoo)).await?;
+        let uid = self.login.get(&self.credential, || Box::pin(self.log_in(odoo))).await?;
         let body = jsonrpc::execute_kw(&odoo.settings().db, uid, &self.credential.secret, &call);
-        let request = with_json(odoo.wire().post(self.url.clone()), body);
+        let request = odoo.wire().call(jsonrpc::PATH, body)?;
         let reply = odoo.wire().send(request, !methods::only_reads(call.method)).await?;
         match Odoo::json_rpc_data(reply, &call).await {
-            Err(OdooError::AuthFailed { .. }) => Err(self.refused_by_whom(odoo, &call).await),
+            Err(OdooError::AuthFailed { .. }) => Err(Box::pin(self.refused_by_whom(odoo, &call)).await),
             // There is no session here that could end.
             Err(OdooError::SessionExpired) => Err(OdooError::Raised {
                 kind: Raised::Failed,

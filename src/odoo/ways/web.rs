@@ -25,7 +25,6 @@ pub(in crate::odoo) struct Web {
     pub(in crate::odoo) credential: Arc<Credential>,
     login: Login<Arc<Session>>,
     login_url: reqwest::Url,
-    call_url: reqwest::Url,
 }
 
 impl Web {
@@ -38,25 +37,27 @@ impl Web {
             credential: Credential::new("ODOO_PASSWORD", password),
             login: Login::new(),
             login_url: wire::address(&settings.url, jsonrpc::WEB_LOGIN_PATH)?,
-            call_url: wire::address(&settings.url, jsonrpc::WEB_CALL_PATH)?,
         }))
     }
 
     pub(in crate::odoo) async fn log_in_anew(&self, odoo: &Odoo) -> Result<i64, OdooError> {
-        let session = self.login.renew(&self.credential, None, || self.log_in(odoo)).await?;
+        let session = self
+            .login
+            .renew(&self.credential, None, || Box::pin(self.log_in(odoo)))
+            .await?;
         Ok(session.uid)
     }
 
     pub(in crate::odoo) async fn execute(&self, odoo: &Odoo, call: Call<'_>) -> Result<Data, OdooError> {
-        let session = self.login.get(&self.credential, || self.log_in(odoo)).await?;
+        let session = self.login.get(&self.credential, || Box::pin(self.log_in(odoo))).await?;
         match self.call(odoo, &session, &call).await {
             // It did not run, so it may be sent again.
             Err(OdooError::SessionExpired) => {
                 let session = self
                     .login
-                    .renew(&self.credential, Some(&session), || self.log_in(odoo))
+                    .renew(&self.credential, Some(&session), || Box::pin(self.log_in(odoo)))
                     .await?;
-                self.call(odoo, &session, &call).await
+                Box::pin(self.call(odoo, &session, &call)).await
             }
             result => result,
         }
@@ -64,14 +65,11 @@ impl Web {
 
     async fn call(&self, odoo: &Odoo, session: &Arc<Session>, call: &Call<'_>) -> Result<Data, OdooError> {
         // The model and the method in the path are for Odoo's log.
-        let mut url = self.call_url.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.push(&format!("{}.{}", call.model, call.method));
-        }
-        let request =
-            with_json(odoo.wire().post(url), jsonrpc::web_call(call)).header(header::COOKIE, session.cookie.clone());
+        let path = format!("{}/{}.{}", jsonrpc::WEB_CALL_PATH, call.model, call.method);
+        let mut request = odoo.wire().call(&path, jsonrpc::web_call(call))?;
+        request.headers_mut().insert(header::COOKIE, session.cookie.clone());
         let reply = odoo.wire().send(request, !methods::only_reads(call.method)).await?;
-        if let Some(cookie) = session_cookie(&reply.headers)
+        if let Some(cookie) = session_cookie(reply.headers())
             && cookie != session.cookie
         {
             // Odoo gives a session a new id every few hours.
@@ -101,16 +99,13 @@ impl Web {
         }
         let settings = odoo.settings();
         let body = jsonrpc::web_login(&settings.db, &settings.username, &self.credential.secret);
-        let reply = odoo
-            .wire()
-            .send(with_json(odoo.wire().post(self.login_url.clone()), body), false)
-            .await?;
-        let (is_ok, status, cookie) = (reply.is_ok(), reply.status, session_cookie(&reply.headers));
-        let body = reply.whole().await?;
-        if !is_ok {
-            return Err(not_ok(status, &body, false));
+        let question = with_json(odoo.wire().post(self.login_url.clone()), body);
+        let answer = odoo.wire().ask(question).await?;
+        let cookie = session_cookie(answer.headers());
+        if answer.status().as_u16() != 200 {
+            return Err(not_ok(answer.status(), answer.body(), false));
         }
-        let result = match jsonrpc::result_of(&body, "") {
+        let result = match jsonrpc::result_of(answer.body(), "") {
             Err(OdooError::AuthFailed { .. }) => return Ok(None),
             Err(OdooError::Raised { message, .. }) if message == "Database not found." => {
                 return Err(OdooError::unreachable(
