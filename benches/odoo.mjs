@@ -50,11 +50,14 @@ export async function clients(odoo, bridge) {
   };
 }
 
+// Rounds that are not measured: Odoo's workers and the clients are slower at first.
+const WARM_UP = 40;
+
 // Milliseconds of each client, steady: who goes first rotates.
 export async function steady({ calls }, rounds) {
   const names = Object.keys(calls);
   const samples = Object.fromEntries(names.map((name) => [name, []]));
-  for (let round = -10; round < rounds; round++) {
+  for (let round = -WARM_UP; round < rounds; round++) {
     const records = {};
     for (let i = 0; i < names.length; i++) {
       const name = names[(i + Math.abs(round)) % names.length];

@@ -74,7 +74,7 @@ async function partOdoo() {
   const odoo = { url: env("TEST_ODOO_URL"), db: env("TEST_ODOO_DB"), username: env("TEST_ODOO_USERNAME"), password: env("TEST_ODOO_PASSWORD"), key: env("TEST_ODOO_API_KEY") };
   const bridge = await startBridge({ ODOO_URL: odoo.url, ODOO_DB: odoo.db, ODOO_USERNAME: odoo.username, ODOO_PASSWORD: odoo.password, ODOO_API_KEY: odoo.key }, { cores: `0-${os.cpus().length - 1}` });
   const set = await clients(odoo, bridge);
-  const calm = await steady(set, quick ? 60 : 300);
+  const calm = await steady(set, quick ? 100 : 300);
   const cleared = await afterClear(set, quick ? 6 : 20);
   set.close();
   await stop(bridge.child);

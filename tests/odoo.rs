@@ -592,3 +592,50 @@ async fn a_heavy_speed_test_stores_a_row_with_25_orders(pool: PgPool) {
         "{row:?}"
     );
 }
+
+#[sqlx::test]
+async fn a_session_that_odoo_ended_is_renewed_and_a_changed_password_is_told(pool: PgPool) {
+    let _turn = RECORDS.lock().await;
+    let admins = RealApp::spawn(pool.clone()).await;
+    let admin = admins.actor().await;
+    let users = |method: &str, args: Value| json!({"model": "res.users", "method": method, "args": args});
+    let (login, password) = (format!("bridge-{}", uuid::Uuid::now_v7()), "a first password");
+    let made = users(
+        "create",
+        json!([{"name": "Bridge test", "login": login, "password": password}]),
+    );
+    let user = admin.call(&made).await.data().clone();
+    let (url, db) = (env("URL"), env("DB"));
+    let settings = [
+        ["--odoo-url", &url],
+        ["--odoo-db", &db],
+        ["--odoo-username", &login],
+        ["--odoo-password", password],
+        ["--odoo-transport", "web"],
+    ];
+    let app = RealApp {
+        bridge: Arc::new(helpers::start(pool.clone(), &settings.concat()).await),
+        pool,
+    };
+    let actor = app.actor().await;
+    let whoami = users("context_get", json!([]));
+    assert_eq!(actor.call(&whoami).await.data()["uid"], user);
+
+    let set_password = |password: &str| users("write", json!([[user.clone()], {"password": password}]));
+    // The same once more has another hash, which ends the user's sessions.
+    admin.call(&set_password(password)).await.data();
+    assert_eq!(actor.call(&whoami).await.data()["uid"], user, "logged in anew");
+    admin.call(&set_password("another password")).await.data();
+    let refused = actor.call(&whoami).await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (502, "odoo_auth_failed"),
+        "{}",
+        refused.text
+    );
+    let report = app.bridge.state.odoo.report();
+    assert_eq!(report.refused.len(), 1, "and the dashboard is red");
+
+    let archive = users("write", json!([[user], {"active": false}]));
+    admin.call(&archive).await.data();
+}

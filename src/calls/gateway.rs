@@ -61,6 +61,15 @@ impl Outcome {
     }
 }
 
+/// A call that Odoo was asked and did not do.
+#[derive(Clone)]
+pub struct Failed {
+    /// By which way it was asked last.
+    pub way: Option<Way>,
+    /// Why.
+    pub error: AppError,
+}
+
 impl Gateway {
     /// Accepts the key that a request presented, or says nothing but that it does
     /// not: every reason gets the same answer, the log has the true one.
@@ -89,34 +98,47 @@ impl Gateway {
     pub async fn call(&self, key: &AuthedKey, body: &Bytes, record: &mut CallRecord) -> Result<Outcome> {
         let request = CallRequest::parse(body)?;
         record.asks(&request.model, &request.method);
+        self.ask(key, body, &request).await.map_err(|failed| {
+            record.way = failed.way.map(Way::as_str);
+            failed.error
+        })
+    }
+
+    async fn ask(&self, key: &AuthedKey, body: &Bytes, request: &CallRequest<'_>) -> Result<Outcome, Failed> {
         if !key.share_reads {
-            return ask(&self.odoo, &request).await;
+            return ask(&self.odoo, request).await;
         }
         if !methods::only_reads(&request.method) {
-            let outcome = ask(&self.odoo, &request).await;
+            let outcome = ask(&self.odoo, request).await;
             self.flights.forget(key.id);
             return outcome;
         }
         let (odoo, own_body) = (Arc::clone(&self.odoo), Bytes::clone(body));
         let shared = self.flights.join(key.id, Bytes::clone(body), move || {
-            async move { ask(&odoo, &CallRequest::parse(&own_body)?).await }.boxed()
+            async move {
+                let request = CallRequest::parse(&own_body).map_err(|error| Failed { way: None, error })?;
+                ask(&odoo, &request).await
+            }
+            .boxed()
         });
         match shared.await {
             Some(outcome) => outcome,
-            None => ask(&self.odoo, &request).await,
+            None => ask(&self.odoo, request).await,
         }
     }
 }
 
-async fn ask(odoo: &Odoo, request: &CallRequest<'_>) -> Result<Outcome> {
-    let answer = odoo
-        .execute(Call {
-            model: &request.model,
-            method: &request.method,
-            args: request.args,
-            kwargs: request.kwargs,
-        })
-        .await?;
+async fn ask(odoo: &Odoo, request: &CallRequest<'_>) -> Result<Outcome, Failed> {
+    let call = Call {
+        model: &request.model,
+        method: &request.method,
+        args: request.args,
+        kwargs: request.kwargs,
+    };
+    let answer = odoo.execute(call).await.map_err(|failed| Failed {
+        way: failed.way,
+        error: failed.error.into(),
+    })?;
     Ok(Outcome {
         data: answer.data,
         odoo_duration: answer.duration,

@@ -9,13 +9,12 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 
-use crate::calls::gateway::Outcome;
-use crate::error::Result;
+use crate::calls::gateway::{Failed, Outcome};
 use crate::ids::ApiKeyId;
 
 /// What all who share a call get. A streamed result can go to one of them only:
 /// the first takes it.
-pub type SharedOutcome = Arc<Mutex<Option<Result<Outcome>>>>;
+pub type SharedOutcome = Arc<Mutex<Option<Result<Outcome, Failed>>>>;
 
 type Flight = Shared<BoxFuture<'static, SharedOutcome>>;
 
@@ -40,8 +39,8 @@ impl Flights {
         &self,
         key: ApiKeyId,
         body: Bytes,
-        ask: impl FnOnce() -> BoxFuture<'static, Result<Outcome>>,
-    ) -> Option<Result<Outcome>> {
+        ask: impl FnOnce() -> BoxFuture<'static, Result<Outcome, Failed>>,
+    ) -> Option<Result<Outcome, Failed>> {
         let outcome = self.flight((key, body), ask).await;
         let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
         match &*outcome {
@@ -57,7 +56,7 @@ impl Flights {
         self.lock().flights.retain(|(owner, _), _| *owner != key);
     }
 
-    fn flight(&self, question: Question, ask: impl FnOnce() -> BoxFuture<'static, Result<Outcome>>) -> Flight {
+    fn flight(&self, question: Question, ask: impl FnOnce() -> BoxFuture<'static, Result<Outcome, Failed>>) -> Flight {
         let mut inner = self.lock();
         if let Some(flight) = inner.flights.get(&question).and_then(|(_, flight)| flight.upgrade()) {
             return flight;

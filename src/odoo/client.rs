@@ -17,6 +17,7 @@ use super::ways::{Json2, JsonRpc, Web};
 use super::wire::{Limits, Reply, ResultStream, Wire};
 use super::{jsonrpc, methods, wire};
 use crate::config::{ConfigError, OdooSettings};
+use crate::error::AppError;
 
 /// How often the ways in are tried, in the background.
 const PROBE_EVERY: Duration = Duration::from_secs(10 * 60);
@@ -55,6 +56,21 @@ pub struct Answer {
     pub duration: Duration,
     /// By which way it came.
     pub way: Way,
+}
+
+/// A call that has no result.
+#[derive(Debug)]
+pub struct Unanswered {
+    /// By which way it was tried last.
+    pub way: Option<Way>,
+    /// Why.
+    pub error: OdooError,
+}
+
+impl From<Unanswered> for AppError {
+    fn from(unanswered: Unanswered) -> Self {
+        unanswered.error.into()
+    }
 }
 
 impl Answer {
@@ -233,9 +249,10 @@ impl Odoo {
     ///
     /// # Errors
     /// All of [`OdooError`].
-    pub async fn execute(&self, call: Call<'_>) -> Result<Answer, OdooError> {
-        let mut last = None;
+    pub async fn execute(&self, call: Call<'_>) -> Result<Answer, Unanswered> {
+        let (mut tried, mut last) = (None, None);
         for way in self.choice.order() {
+            tried = Some(way);
             match self.learned(way, self.execute_by(way, call).await) {
                 Ok(answer) => return Ok(answer),
                 // The refusal says more to the caller than a way that is closed.
@@ -243,10 +260,13 @@ impl Odoo {
                     Some(OdooError::AuthFailed { .. }) => {}
                     _ => last = Some(error),
                 },
-                Err(error) => return Err(error),
+                Err(error) => return Err(Unanswered { way: tried, error }),
             }
         }
-        Err(last.unwrap_or_else(no_way))
+        Err(Unanswered {
+            way: tried,
+            error: last.unwrap_or_else(no_way),
+        })
     }
 
     async fn execute_by(&self, way: Way, call: Call<'_>) -> Result<Answer, OdooError> {

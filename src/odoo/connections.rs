@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Uri, header};
+use http::{HeaderValue, Request, Response, Uri, Version, header};
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1;
@@ -318,11 +318,28 @@ impl Exchange {
         } else {
             connection.chunk(&mut self.body).await.transpose()?
         };
-        if chunk.is_none()
-            && let (Some(connection), Some(connections)) = (self.connection.take(), self.connections.upgrade())
-        {
-            connections.keep(connection);
+        if chunk.is_none() {
+            self.finish();
         }
         Ok(chunk)
+    }
+
+    /// The answer is whole.
+    fn finish(&mut self) {
+        let (Some(connection), Some(connections)) = (self.connection.take(), self.connections.upgrade()) else {
+            return;
+        };
+        let ends = self.head.version == Version::HTTP_10
+            || self
+                .head
+                .headers
+                .get(header::CONNECTION)
+                .is_some_and(|said| said == "close");
+        if ends {
+            // To close it takes a while, and the client waits: afterwards, by the same thread.
+            tokio::spawn(async move { drop(connection) });
+        } else {
+            connections.keep(connection);
+        }
     }
 }

@@ -20,7 +20,7 @@ mod way;
 mod ways;
 mod wire;
 
-pub use client::{Answer, Call, Data, Odoo, Version};
+pub use client::{Answer, Call, Data, Odoo, Unanswered, Version};
 pub use error::OdooError;
 pub use way::{RefusedCredential, Report, Way, WayReport, WayState};
 pub use wire::{Limits, ResultStream};

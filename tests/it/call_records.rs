@@ -58,6 +58,8 @@ async fn a_call_leaves_a_record_without_its_arguments_and_result(pool: PgPool) {
         .collect();
     assert_eq!(codes, [not_a_call.code(), failed.code(), "ok"], "newest first");
     assert!(recent[0]["model"].is_null() && recent[0]["way"].is_null());
+    let ways: Vec<_> = recent[1..].iter().map(|call| call["way"].as_str()).collect();
+    assert_eq!(ways, [Some("jsonrpc"); 2], "one that failed has its way as well");
     let first = &recent[2];
     assert_eq!(
         (&first["model"], &first["method"]),

@@ -275,9 +275,11 @@ async fn connections_that_odoo_keeps_are_used_again(pool: PgPool) {
     let together = opened();
     assert!(together <= 8, "{together} for eight at the same time");
     // A large result that streams gives its connection back as well.
-    app.demo.faults().set_times("call_kw", 1, Fault::Huge { bytes: 100_000 });
-    let streamed = actor.call(&json!({"model": "res.partner", "method": "search_read", "args": [[]]}));
-    assert!(streamed.await.text.len() > 100_000);
+    app.demo
+        .faults()
+        .set_times("call_kw", 1, Fault::Huge { bytes: 100_000 });
+    let partners = json!({"model": "res.partner", "method": "search_read", "args": [[]]});
+    assert!(actor.call(&partners).await.text.len() > 100_000);
     actor.call(&count_orders()).await.data();
     assert_eq!(opened(), together);
 }
