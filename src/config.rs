@@ -36,6 +36,8 @@ pub enum Command {
     CreateKey(CreateKeyArgs),
     /// Read the settings, try the database and Odoo, and say what is wrong.
     Check,
+    /// Say whether a policy or a key lets a call through, and why. Odoo is not called.
+    Explain(ExplainArgs),
     /// Serve the demo Odoo alone, to try clients against.
     DemoOdoo(DemoOdooArgs),
 }
@@ -60,12 +62,41 @@ pub struct CreateKeyArgs {
     /// How long it is good for: 90d, 12h, 2w. Never ends if not given.
     #[arg(long, value_parser = parse_duration)]
     pub expires_in: Option<Duration>,
+    /// What it may do: full, read-only, or one of sales-app, stock-sync, contacts, website-form.
+    #[arg(long, value_name = "ACCESS", conflicts_with = "policy", value_parser = ["full", "read-only", "sales-app", "stock-sync", "contacts", "website-form"])]
+    pub access: Option<String>,
+    /// A file with a policy document, which says what it may do. Read only if neither is given.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
     /// Let identical reads that are in flight at the same time share one call to Odoo.
     #[arg(long)]
     pub share_reads: bool,
     /// Print `{"id","name","prefix","key","expires_at"}` and nothing else.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `explain`
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A file with a policy document.
+    #[arg(long, value_name = "FILE", required_unless_present = "key", conflicts_with = "key")]
+    pub policy: Option<PathBuf>,
+    /// A key, by its prefix: obk_AbCd1234.
+    #[arg(long, value_name = "PREFIX")]
+    pub key: Option<String>,
+    /// Such as sale.order.
+    #[arg(long)]
+    pub model: String,
+    /// Such as search_read.
+    #[arg(long)]
+    pub method: String,
+    /// The positional arguments, a JSON array.
+    #[arg(long, default_value = "[]")]
+    pub args: String,
+    /// The named arguments, a JSON object.
+    #[arg(long, default_value = "{}")]
+    pub kwargs: String,
 }
 
 /// `demo-odoo`

@@ -69,9 +69,10 @@ pub enum ErrorCode {
 impl ErrorCode {
     /// Every code that `POST /call` can answer so far, in the order of the
     /// documentation.
-    pub const OF_CALL: [Self; 18] = [
+    pub const OF_CALL: [Self; 19] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
+        Self::PolicyDenied,
         Self::OdooAccessDenied,
         Self::OdooNotFound,
         Self::MethodNotAllowed,

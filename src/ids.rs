@@ -31,6 +31,10 @@ typed_id! {
     ApiKeyId
 }
 typed_id! {
+    /// The id of a policy that several keys may share.
+    PolicyId
+}
+typed_id! {
     /// The id of a person who may use the dashboard.
     UserId
 }

@@ -8,6 +8,7 @@ use leptos::config::LeptosOptions;
 use leptos::prelude::use_context;
 use sqlx::PgPool;
 
+use crate::calls::models::Models;
 use crate::calls::records::Recorder;
 use crate::config::Settings;
 use crate::error::{AppError, Result};
@@ -25,6 +26,8 @@ pub struct AppState {
     pub settings: Arc<Settings>,
     /// The way to Odoo.
     pub odoo: Arc<Odoo>,
+    /// What policies have to know of Odoo's models.
+    pub models: Arc<Models>,
     /// Decides whether a key is accepted.
     pub keys: KeyVerifier,
     /// Keeps what was called.

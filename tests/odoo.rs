@@ -11,6 +11,7 @@ use std::sync::Arc;
 use helpers::{Actor, Answer, client};
 use odoo_bridge::keys::issue::{self, NewKey};
 use odoo_bridge::keys::model::KeyName;
+use odoo_bridge::keys::policy::FULL;
 use odoo_bridge::server::serve::Bridge;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -67,7 +68,15 @@ impl RealApp {
 
     async fn actor(&self) -> Actor {
         let name = KeyName::parse("real").expect("a name");
-        let key = issue::create(&self.pool, NewKey::named(&name)).await.expect("a key");
+        let key = issue::create(
+            &self.pool,
+            NewKey {
+                policy: FULL,
+                ..NewKey::named(&name)
+            },
+        )
+        .await
+        .expect("a key");
         Actor {
             address: format!("http://{}", self.bridge.address),
             client: client(),

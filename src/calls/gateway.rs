@@ -1,20 +1,27 @@
 //! The product, in one function: who asks, what for, and what Odoo says.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
+use serde_json::value::RawValue;
 
+use crate::calls::models::Models;
 use crate::calls::records::{CallRecord, Recorder};
 use crate::calls::request::CallRequest;
 use crate::calls::sharing::Flights;
 use crate::config::Settings;
 use crate::error::{AppError, ErrorCode, Result};
+use crate::keys::policy::{Asked, Policy, Verdict, decide};
 use crate::keys::verify::{AuthedKey, KeyVerifier, Rejection};
 use crate::odoo::methods;
 use crate::odoo::{Call, Data, Odoo, Way};
+
+/// The most models that one call may lead through.
+const MODELS_MAX: usize = 16;
 
 /// What `POST /call` works with: nothing that asks the database for each call.
 pub struct Gateway {
@@ -22,6 +29,8 @@ pub struct Gateway {
     pub keys: KeyVerifier,
     /// The way to Odoo.
     pub odoo: Arc<Odoo>,
+    /// What policies have to know of Odoo's models.
+    pub models: Arc<Models>,
     /// Keeps what was called.
     pub records: Recorder,
     /// Identical reads on their way.
@@ -94,10 +103,19 @@ impl Gateway {
     /// in `record` what it was.
     ///
     /// # Errors
-    /// `invalid_request` and whatever Odoo's answer is classified as.
+    /// `invalid_request`, `policy_denied`, and whatever Odoo's answer is classified as.
     pub async fn call(&self, key: &AuthedKey, body: &Bytes, record: &mut CallRecord) -> Result<Outcome> {
         let request = CallRequest::parse(body)?;
         record.asks(&request.model, &request.method);
+        let rewritten = permitted(&key.policy, &self.models, &request).await?;
+        let request = match &rewritten {
+            Some((args, kwargs)) => CallRequest {
+                args,
+                kwargs,
+                ..request
+            },
+            None => request,
+        };
         self.ask(key, body, &request).await.map_err(|failed| {
             record.way = failed.way.map(Way::as_str);
             failed.error
@@ -113,17 +131,62 @@ impl Gateway {
             self.flights.forget(key.id);
             return outcome;
         }
-        let (odoo, own_body) = (Arc::clone(&self.odoo), Bytes::clone(body));
-        let shared = self.flights.join(key.id, Bytes::clone(body), move || {
+        let shared = self.flights.join(key.id, Bytes::clone(body), || {
+            let (odoo, model, method) = (Arc::clone(&self.odoo), request.model.clone(), request.method.clone());
+            let (args, kwargs) = (request.args.to_owned(), request.kwargs.to_owned());
             async move {
-                let request = CallRequest::parse(&own_body).map_err(|error| Failed { way: None, error })?;
-                ask(&odoo, &request).await
+                let (args, kwargs) = (&*args, &*kwargs);
+                ask(
+                    &odoo,
+                    &CallRequest {
+                        model,
+                        method,
+                        args,
+                        kwargs,
+                    },
+                )
+                .await
             }
             .boxed()
         });
         match shared.await {
             Some(outcome) => outcome,
             None => ask(&self.odoo, request).await,
+        }
+    }
+}
+
+/// Whether a policy lets a call through: the arguments to send in the place of the
+/// caller's, if some had to be put in.
+///
+/// # Errors
+/// `policy_denied`, and those of an Odoo that can't tell of its models.
+pub async fn permitted(
+    policy: &Policy,
+    models: &Models,
+    request: &CallRequest<'_>,
+) -> Result<Option<(Box<RawValue>, Box<RawValue>)>> {
+    let asked = Asked {
+        model: &request.model,
+        method: &request.method,
+        args: request.args,
+        kwargs: request.kwargs,
+    };
+    let mut known = HashMap::new();
+    loop {
+        match decide(policy, &asked, &known) {
+            Verdict::Allowed(allowed) => return Ok(allowed.rewritten),
+            Verdict::Refused(refusal) => return Err(refusal.into()),
+            Verdict::NeedsFields(model) => {
+                if known.len() >= MODELS_MAX {
+                    return Err(AppError::new(
+                        ErrorCode::PolicyDenied,
+                        format!("The call leads through more than {MODELS_MAX} models."),
+                    ));
+                }
+                let fields = Box::pin(models.fields(&model)).await?;
+                known.insert(model, fields);
+            }
         }
     }
 }

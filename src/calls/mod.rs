@@ -12,6 +12,8 @@ pub mod http;
 #[cfg(feature = "ssr")]
 mod losses;
 #[cfg(feature = "ssr")]
+pub mod models;
+#[cfg(feature = "ssr")]
 pub mod records;
 #[cfg(feature = "ssr")]
 pub mod request;

@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use crate::error::{AppError, ErrorCode, Result};
-use crate::ids::{ApiKeyId, UserId};
+use crate::ids::{ApiKeyId, PolicyId, UserId};
 use crate::keys::model::{ApiKey, CreatedKey, KeyName, KeyPage, KeyQuery};
-use crate::keys::secret::PlainKey;
+use crate::keys::policy::{self, Policy};
+use crate::keys::secret::{MARK, PlainKey, PublicId};
 use crate::keys::store;
 use crate::keys::verify::KeyVerifier;
 
@@ -21,10 +22,14 @@ pub struct NewKey<'a> {
     pub created_by: Option<UserId>,
     /// Whether identical reads in flight may share one call to Odoo.
     pub share_reads: bool,
+    /// What it may do: a document that was checked.
+    pub policy: &'a str,
+    /// The shared policy that stands in the place of its own.
+    pub policy_id: Option<PolicyId>,
 }
 
 impl<'a> NewKey<'a> {
-    /// Never ends, made by nobody, shares nothing.
+    /// Never ends, made by nobody, shares nothing, may read only.
     #[must_use]
     pub fn named(name: &'a KeyName) -> Self {
         Self {
@@ -32,6 +37,8 @@ impl<'a> NewKey<'a> {
             expires_at: None,
             created_by: None,
             share_reads: false,
+            policy: policy::READ_ONLY,
+            policy_id: None,
         }
     }
 }
@@ -43,8 +50,11 @@ impl<'a> NewKey<'a> {
 pub async fn create(pool: &PgPool, new: NewKey<'_>) -> Result<CreatedKey> {
     loop {
         let plain = PlainKey::generate();
-        match store::insert(pool, new, plain.public_id(), &plain.hash()).await {
-            Ok(key) => {
+        let mut connection = pool.acquire().await?;
+        match store::insert(&mut connection, new, plain.public_id(), &plain.hash()).await {
+            Ok(id) => {
+                drop(connection);
+                let key = find(pool, id).await?;
                 tracing::info!(key.id = %key.id, key.prefix = %key.prefix, user.id = new.created_by.map(|id| id.to_string()), "key created");
                 return Ok(CreatedKey {
                     key,
@@ -104,6 +114,94 @@ pub async fn set_share_reads(
     keys.forget(&key.prefix);
     tracing::info!(key.id = %key.id, key.prefix = %key.prefix, share_reads, user.id = %by, "sharing of reads set");
     Ok(key)
+}
+
+/// Switches a key off or on: here at once, on every other instance within a second.
+///
+/// # Errors
+/// `not_found`, `unavailable`, `internal`.
+pub async fn set_disabled(
+    pool: &PgPool,
+    keys: &KeyVerifier,
+    id: ApiKeyId,
+    disabled: bool,
+    by: UserId,
+) -> Result<ApiKey> {
+    let key = store::set_disabled(pool, id, disabled).await?.ok_or_else(no_such_key)?;
+    keys.forget(&key.prefix);
+    tracing::info!(key.id = %key.id, key.prefix = %key.prefix, disabled, user.id = %by, "key switched");
+    Ok(key)
+}
+
+/// The document that decides what a key may do.
+///
+/// # Errors
+/// `not_found`, `unavailable`, `internal`.
+pub async fn policy_of(pool: &PgPool, id: ApiKeyId) -> Result<String> {
+    store::policy_of(pool, id).await?.ok_or_else(no_such_key)
+}
+
+/// The same by the key's prefix: `obk_AbCd1234`.
+///
+/// # Errors
+/// `not_found`, `unavailable`, `internal`.
+pub async fn policy_of_prefix(pool: &PgPool, prefix: &str) -> Result<String> {
+    let public_id = prefix
+        .strip_prefix(MARK)
+        .and_then(PublicId::parse)
+        .ok_or_else(no_such_key)?;
+    let key = store::find_verifiable(pool, public_id).await?.ok_or_else(no_such_key)?;
+    Ok(key.policy)
+}
+
+/// Gives a key a policy of its own: here at once, on every other instance within a
+/// second.
+///
+/// # Errors
+/// `invalid_request` if it is no policy; `not_found`, `unavailable`, `internal`.
+pub async fn set_policy(pool: &PgPool, keys: &KeyVerifier, id: ApiKeyId, document: &str, by: UserId) -> Result<ApiKey> {
+    let policy = Policy::parse(document)?;
+    let key = store::set_policy(pool, id, document).await?.ok_or_else(no_such_key)?;
+    keys.forget(&key.prefix);
+    tracing::info!(key.id = %key.id, key.prefix = %key.prefix, access = policy.word(), user.id = %by, "policy set");
+    Ok(key)
+}
+
+/// Makes a key that takes another's place, with all that the old one has; the old one
+/// ends after `grace_secs`, or when it would have ended anyway.
+///
+/// # Errors
+/// `conflict` if the old one is not accepted any more, or was rolled before;
+/// `unavailable`, `internal`.
+pub async fn roll(pool: &PgPool, keys: &KeyVerifier, id: ApiKeyId, grace_secs: i32, by: UserId) -> Result<CreatedKey> {
+    let plain = PlainKey::generate();
+    let mut transaction = pool.begin().await?;
+    let old = store::lock_for_roll(&mut transaction, id).await?.ok_or_else(|| {
+        AppError::new(
+            ErrorCode::Conflict,
+            "Only a key that is active and was not rolled before can be rolled.",
+        )
+    })?;
+    let name = KeyName::parse(&old.name)?;
+    let new = NewKey {
+        expires_at: old.expires_at,
+        created_by: Some(by),
+        share_reads: old.share_reads,
+        policy: &old.policy,
+        policy_id: old.policy_id,
+        ..NewKey::named(&name)
+    };
+    let new_id = store::insert(&mut transaction, new, plain.public_id(), &plain.hash()).await?;
+    store::replace(&mut transaction, id, new_id, grace_secs).await?;
+    transaction.commit().await?;
+    let (old, key) = (find(pool, id).await?, find(pool, new_id).await?);
+    keys.forget(&old.prefix);
+    keys.forget(&key.prefix);
+    tracing::info!(key.id = %old.id, key.prefix = %old.prefix, new.id = %key.id, grace_secs, user.id = %by, "key rolled");
+    Ok(CreatedKey {
+        key,
+        plaintext: plain.reveal(),
+    })
 }
 
 fn no_such_key() -> AppError {

@@ -13,6 +13,8 @@ mod known_ids;
 #[cfg(feature = "ssr")]
 pub mod last_used;
 #[cfg(feature = "ssr")]
+pub mod policy;
+#[cfg(feature = "ssr")]
 mod printed;
 #[cfg(feature = "ssr")]
 pub mod secret;

@@ -38,8 +38,23 @@ pub struct ApiKey {
     pub revoked_at: Option<DateTime<Utc>>,
     /// Whether identical reads in flight may share one call to Odoo.
     pub share_reads: bool,
+    /// How much its policy gives: `full`, `read_only` or `rules`.
+    pub access: String,
+    /// The key that took its place.
+    pub replaced_by: Option<ApiKeyId>,
     /// What holds at the moment of reading.
     pub status: KeyStatus,
+}
+
+/// What can end a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// From when on it is refused.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Since when it is refused for good.
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// Since when it is switched off.
+    pub disabled_at: Option<DateTime<Utc>>,
 }
 
 /// Whether a key is accepted.
@@ -48,6 +63,8 @@ pub struct ApiKey {
 pub enum KeyStatus {
     /// It is accepted.
     Active,
+    /// It is switched off, until somebody enables it.
+    Disabled,
     /// Its time is over.
     Expired,
     /// It was revoked.
@@ -56,13 +73,14 @@ pub enum KeyStatus {
 
 impl KeyStatus {
     /// All of them, in the order of the filter.
-    pub const ALL: [Self; 3] = [Self::Active, Self::Expired, Self::Revoked];
+    pub const ALL: [Self; 4] = [Self::Active, Self::Disabled, Self::Expired, Self::Revoked];
 
     /// The word in the URL and the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
+            Self::Disabled => "disabled",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
         }
@@ -73,18 +91,21 @@ impl KeyStatus {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Active => "Active",
+            Self::Disabled => "Disabled",
             Self::Expired => "Expired",
             Self::Revoked => "Revoked",
         }
     }
 
-    /// The status at `now`. Revoked outweighs expired.
+    /// The status at `now`. What is for good outweighs what is not.
     #[must_use]
-    pub fn at(now: DateTime<Utc>, expires_at: Option<DateTime<Utc>>, revoked_at: Option<DateTime<Utc>>) -> Self {
-        if revoked_at.is_some() {
+    pub fn at(now: DateTime<Utc>, ends: Ends) -> Self {
+        if ends.revoked_at.is_some() {
             Self::Revoked
-        } else if expires_at.is_some_and(|end| end <= now) {
+        } else if ends.expires_at.is_some_and(|end| end <= now) {
             Self::Expired
+        } else if ends.disabled_at.is_some() {
+            Self::Disabled
         } else {
             Self::Active
         }
@@ -330,16 +351,25 @@ mod tests {
     }
 
     #[test]
-    fn revoked_outweighs_expired() {
+    fn what_is_for_good_outweighs_what_is_not() {
         let past = Some(now() - Duration::days(1));
-        assert_eq!(KeyStatus::at(now(), past, past), KeyStatus::Revoked);
-        assert_eq!(KeyStatus::at(now(), past, None), KeyStatus::Expired);
+        let at = |expires_at, revoked_at, disabled_at| {
+            let ends = Ends {
+                expires_at,
+                revoked_at,
+                disabled_at,
+            };
+            KeyStatus::at(now(), ends)
+        };
+        assert_eq!(at(past, past, past), KeyStatus::Revoked);
+        assert_eq!(at(past, None, past), KeyStatus::Expired);
         assert_eq!(
-            KeyStatus::at(now(), Some(now()), None),
+            at(Some(now()), None, None),
             KeyStatus::Expired,
             "the end itself is over"
         );
-        assert_eq!(KeyStatus::at(now(), None, None), KeyStatus::Active);
+        assert_eq!(at(None, None, past), KeyStatus::Disabled);
+        assert_eq!(at(None, None, None), KeyStatus::Active);
     }
 
     #[test]
@@ -359,6 +389,8 @@ mod tests {
             last_used_at: None,
             revoked_at: None,
             share_reads: false,
+            access: "read_only".into(),
+            replaced_by: None,
             status: KeyStatus::Active,
         };
         let created = CreatedKey {

@@ -5,9 +5,10 @@ use futures_util::Stream;
 use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
 
 use crate::error::Result;
-use crate::ids::ApiKeyId;
+use crate::ids::{ApiKeyId, PolicyId};
 use crate::keys::issue::NewKey;
-use crate::keys::model::{ApiKey, KEYS_PER_PAGE, KeyPage, KeyQuery, KeySort, KeyStatus};
+use crate::keys::model::{ApiKey, Ends, KEYS_PER_PAGE, KeyPage, KeyQuery, KeySort, KeyStatus};
+use crate::keys::policy::Policy;
 use crate::keys::secret::{KeyHash, MARK, PublicId};
 
 /// A row, as the queries here read it.
@@ -20,12 +21,20 @@ struct Row {
     expires_at: Option<DateTime<Utc>>,
     last_used_at: Option<DateTime<Utc>>,
     revoked_at: Option<DateTime<Utc>>,
+    disabled_at: Option<DateTime<Utc>>,
     share_reads: bool,
+    policy: String,
+    replaced_by: Option<ApiKeyId>,
     now: DateTime<Utc>,
 }
 
 impl From<Row> for ApiKey {
     fn from(row: Row) -> Self {
+        let ends = Ends {
+            expires_at: row.expires_at,
+            revoked_at: row.revoked_at,
+            disabled_at: row.disabled_at,
+        };
         Self {
             id: row.id,
             name: row.name,
@@ -35,7 +44,9 @@ impl From<Row> for ApiKey {
             last_used_at: row.last_used_at,
             revoked_at: row.revoked_at,
             share_reads: row.share_reads,
-            status: KeyStatus::at(row.now, row.expires_at, row.revoked_at),
+            access: Policy::load(&row.policy).word().to_owned(),
+            replaced_by: row.replaced_by,
+            status: KeyStatus::at(row.now, ends),
         }
     }
 }
@@ -45,23 +56,21 @@ pub(super) struct VerifiableKey {
     pub(super) id: ApiKeyId,
     pub(super) name: String,
     pub(super) hash: KeyHash,
-    pub(super) expires_at: Option<DateTime<Utc>>,
-    pub(super) revoked_at: Option<DateTime<Utc>>,
+    pub(super) ends: Ends,
     pub(super) share_reads: bool,
+    pub(super) policy: String,
 }
 
 pub(super) async fn insert(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     key: NewKey<'_>,
     public_id: PublicId,
     hash: &KeyHash,
-) -> Result<ApiKey, sqlx::Error> {
+) -> Result<ApiKeyId, sqlx::Error> {
     let id = ApiKeyId(uuid::Uuid::now_v7());
-    let row = sqlx::query_as!(
-        Row,
-        r#"INSERT INTO api_keys (id, name, public_id, hash, expires_at, created_by, share_reads)
-           VALUES ($1, $2, $3, $4, $5, $6, $7)
-           RETURNING id AS "id: ApiKeyId", name, public_id, created_at, expires_at, last_used_at, revoked_at, share_reads, now() AS "now!""#,
+    sqlx::query!(
+        "INSERT INTO api_keys (id, name, public_id, hash, expires_at, created_by, share_reads, policy, policy_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         id.0,
         key.name.as_str(),
         public_id.as_str(),
@@ -69,17 +78,21 @@ pub(super) async fn insert(
         key.expires_at,
         key.created_by.map(|user| user.0),
         key.share_reads,
+        key.policy,
+        key.policy_id.map(|policy| policy.0),
     )
-    .fetch_one(pool)
+    .execute(connection)
     .await?;
-    Ok(row.into())
+    Ok(id)
 }
 
 pub(super) async fn find(pool: &PgPool, id: ApiKeyId) -> Result<Option<ApiKey>> {
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT id AS "id: ApiKeyId", name, public_id, created_at, expires_at, last_used_at, revoked_at, share_reads, now() AS "now!"
-           FROM api_keys WHERE id = $1"#,
+        r#"SELECT api_keys.id AS "id: ApiKeyId", api_keys.name, public_id, api_keys.created_at, expires_at, last_used_at,
+                  revoked_at, disabled_at, share_reads, COALESCE(document, policy) AS "policy!",
+                  replaced_by AS "replaced_by: ApiKeyId", now() AS "now!"
+           FROM api_keys LEFT JOIN policies ON policies.id = policy_id WHERE api_keys.id = $1"#,
         id.0,
     )
     .fetch_optional(pool)
@@ -98,6 +111,86 @@ pub(super) async fn revoke(pool: &PgPool, id: ApiKeyId) -> Result<Option<ApiKey>
     find(pool, id).await
 }
 
+/// Switches the key off or on; `None` if there is none.
+pub(super) async fn set_disabled(pool: &PgPool, id: ApiKeyId, disabled: bool) -> Result<Option<ApiKey>> {
+    sqlx::query!(
+        "UPDATE api_keys SET disabled_at = CASE WHEN $2 THEN now() END WHERE id = $1 AND (disabled_at IS NOT NULL) <> $2",
+        id.0,
+        disabled
+    )
+    .execute(pool)
+    .await?;
+    find(pool, id).await
+}
+
+/// The document that decides what the key may do; `None` if there is no such key.
+pub(super) async fn policy_of(pool: &PgPool, id: ApiKeyId) -> Result<Option<String>> {
+    let policy = sqlx::query_scalar!(
+        r#"SELECT COALESCE(document, policy) AS "policy!"
+           FROM api_keys LEFT JOIN policies ON policies.id = policy_id WHERE api_keys.id = $1"#,
+        id.0
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(policy)
+}
+
+/// Gives the key a document of its own; `None` if there is no such key.
+pub(super) async fn set_policy(pool: &PgPool, id: ApiKeyId, document: &str) -> Result<Option<ApiKey>> {
+    sqlx::query!(
+        "UPDATE api_keys SET policy = $2, policy_id = NULL WHERE id = $1",
+        id.0,
+        document
+    )
+    .execute(pool)
+    .await?;
+    find(pool, id).await
+}
+
+/// What a key that takes another's place has of it.
+pub(super) struct Successor {
+    pub(super) name: String,
+    pub(super) expires_at: Option<DateTime<Utc>>,
+    pub(super) share_reads: bool,
+    pub(super) policy: String,
+    pub(super) policy_id: Option<PolicyId>,
+}
+
+/// Locks a key that is to be rolled; `None` if there is none that is accepted.
+pub(super) async fn lock_for_roll(
+    connection: &mut PgConnection,
+    id: ApiKeyId,
+) -> Result<Option<Successor>, sqlx::Error> {
+    sqlx::query_as!(
+        Successor,
+        r#"SELECT name, expires_at, share_reads, policy, policy_id AS "policy_id: PolicyId" FROM api_keys
+           WHERE id = $1 AND revoked_at IS NULL AND disabled_at IS NULL AND replaced_by IS NULL
+               AND (expires_at IS NULL OR expires_at > now())
+           FOR UPDATE"#,
+        id.0
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// Ends a key that another takes the place of: not later than it would have ended.
+pub(super) async fn replace(
+    connection: &mut PgConnection,
+    id: ApiKeyId,
+    by: ApiKeyId,
+    grace_secs: i32,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE api_keys SET replaced_by = $2, expires_at = LEAST(expires_at, now() + make_interval(secs => $3)) WHERE id = $1",
+        id.0,
+        by.0,
+        f64::from(grace_secs)
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Sets whether the key shares identical reads in flight; `None` if there is none.
 pub(super) async fn set_share_reads(pool: &PgPool, id: ApiKeyId, share_reads: bool) -> Result<Option<ApiKey>> {
     sqlx::query!(
@@ -114,7 +207,12 @@ pub(super) async fn set_share_reads(pool: &PgPool, id: ApiKeyId, share_reads: bo
 fn push_filter(sql: &mut QueryBuilder<Postgres>, query: &KeyQuery) {
     sql.push(match query.status {
         None => "true",
-        Some(KeyStatus::Active) => "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())",
+        Some(KeyStatus::Active) => {
+            "revoked_at IS NULL AND disabled_at IS NULL AND (expires_at IS NULL OR expires_at > now())"
+        }
+        Some(KeyStatus::Disabled) => {
+            "revoked_at IS NULL AND disabled_at IS NOT NULL AND (expires_at IS NULL OR expires_at > now())"
+        }
         Some(KeyStatus::Expired) => "revoked_at IS NULL AND expires_at <= now()",
         Some(KeyStatus::Revoked) => "revoked_at IS NOT NULL",
     });
@@ -159,21 +257,23 @@ pub(super) async fn list(pool: &PgPool, query: &KeyQuery) -> Result<KeyPage> {
     let page = query.page.clamp(1, pages);
 
     let mut sql = QueryBuilder::new(
-        "SELECT id, name, public_id, created_at, expires_at, last_used_at, revoked_at, share_reads, now() AS now FROM api_keys WHERE ",
+        "SELECT api_keys.id, api_keys.name, public_id, api_keys.created_at, expires_at, last_used_at, revoked_at,
+            disabled_at, share_reads, COALESCE(document, policy) AS policy, replaced_by, now() AS now
+         FROM api_keys LEFT JOIN policies ON policies.id = policy_id WHERE ",
     );
     push_filter(&mut sql, query);
     sql.push(" ORDER BY ").push(match query.sort {
-        KeySort::CreatedAt => "created_at",
-        KeySort::Name => "lower(name)",
+        KeySort::CreatedAt => "api_keys.created_at",
+        KeySort::Name => "lower(api_keys.name)",
         KeySort::ExpiresAt => "expires_at",
         KeySort::LastUsedAt => "last_used_at",
     });
     // Where nothing is null, the plain order is the index's.
     sql.push(match (query.sort, query.descending) {
-        (KeySort::CreatedAt | KeySort::Name, true) => " DESC, id DESC",
-        (KeySort::CreatedAt | KeySort::Name, false) => ", id",
-        (_, true) => " DESC NULLS LAST, id DESC",
-        (_, false) => " NULLS LAST, id",
+        (KeySort::CreatedAt | KeySort::Name, true) => " DESC, api_keys.id DESC",
+        (KeySort::CreatedAt | KeySort::Name, false) => ", api_keys.id",
+        (_, true) => " DESC NULLS LAST, api_keys.id DESC",
+        (_, false) => " NULLS LAST, api_keys.id",
     });
     sql.push(" LIMIT ").push_bind(i64::from(KEYS_PER_PAGE));
     sql.push(" OFFSET ")
@@ -195,8 +295,9 @@ pub(super) async fn list(pool: &PgPool, query: &KeyQuery) -> Result<KeyPage> {
 
 pub(super) async fn find_verifiable(pool: &PgPool, public_id: PublicId) -> Result<Option<VerifiableKey>> {
     let row = sqlx::query!(
-        r#"SELECT id AS "id: ApiKeyId", name, hash, expires_at, revoked_at, share_reads
-           FROM api_keys WHERE public_id = $1"#,
+        r#"SELECT api_keys.id AS "id: ApiKeyId", api_keys.name, hash, expires_at, revoked_at, disabled_at, share_reads,
+                  COALESCE(document, policy) AS "policy!"
+           FROM api_keys LEFT JOIN policies ON policies.id = policy_id WHERE public_id = $1"#,
         public_id.as_str(),
     )
     .fetch_optional(pool)
@@ -206,9 +307,13 @@ pub(super) async fn find_verifiable(pool: &PgPool, public_id: PublicId) -> Resul
             id: row.id,
             name: row.name,
             hash: KeyHash::from_bytes(&row.hash)?,
-            expires_at: row.expires_at,
-            revoked_at: row.revoked_at,
+            ends: Ends {
+                expires_at: row.expires_at,
+                revoked_at: row.revoked_at,
+                disabled_at: row.disabled_at,
+            },
             share_reads: row.share_reads,
+            policy: row.policy,
         })
     }))
 }

@@ -20,7 +20,8 @@ use crate::error::Result;
 use crate::ids::ApiKeyId;
 use crate::keys::allowance::Allowance;
 use crate::keys::known_ids::KnownIds;
-use crate::keys::model::KeyStatus;
+use crate::keys::model::{Ends, KeyStatus};
+use crate::keys::policy::Policy;
 use crate::keys::secret::{KeyHash, PlainKey, PublicId};
 use crate::keys::store;
 use crate::server::telemetry;
@@ -49,6 +50,8 @@ pub struct AuthedKey {
     pub name: Arc<str>,
     /// Whether identical reads in flight may share one call to Odoo.
     pub share_reads: bool,
+    /// What it may do.
+    pub policy: Arc<Policy>,
 }
 
 /// Why a key is not accepted. For the log only: a client gets the same answer
@@ -63,6 +66,8 @@ pub enum Rejection {
     Unknown,
     /// There is such a public id, but the secret is another.
     WrongSecret,
+    /// It is switched off.
+    Disabled,
     /// Its time is over.
     Expired,
     /// It was revoked.
@@ -78,6 +83,7 @@ impl Rejection {
             Self::Malformed => "malformed",
             Self::Unknown => "unknown",
             Self::WrongSecret => "wrong_secret",
+            Self::Disabled => "disabled",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
         }
@@ -89,8 +95,7 @@ impl Rejection {
 struct Remembered {
     key: AuthedKey,
     hash: KeyHash,
-    expires_at: Option<DateTime<Utc>>,
-    revoked_at: Option<DateTime<Utc>>,
+    ends: Ends,
 }
 
 struct Inner {
@@ -148,8 +153,9 @@ impl KeyVerifier {
         if !remembered.hash.matches(&plain.hash()) {
             return Ok(Err(Rejection::WrongSecret));
         }
-        Ok(match KeyStatus::at(now, remembered.expires_at, remembered.revoked_at) {
+        Ok(match KeyStatus::at(now, remembered.ends) {
             KeyStatus::Active => Ok(remembered.key.clone()),
+            KeyStatus::Disabled => Err(Rejection::Disabled),
             KeyStatus::Expired => Err(Rejection::Expired),
             KeyStatus::Revoked => Err(Rejection::Revoked),
         })
@@ -196,10 +202,10 @@ impl KeyVerifier {
                     id: key.id,
                     name: key.name.into(),
                     share_reads: key.share_reads,
+                    policy: Arc::new(Policy::load(&key.policy)),
                 },
                 hash: key.hash,
-                expires_at: key.expires_at,
-                revoked_at: key.revoked_at,
+                ends: key.ends,
             })
         });
         if inner.generation.load(Ordering::Acquire) == generation {

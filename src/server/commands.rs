@@ -2,9 +2,11 @@
 //! stderr. Every command works beside a running server.
 
 mod check;
+mod explain;
 mod refusal;
 
 use std::io::{self, BufRead as _, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -19,6 +21,7 @@ use crate::error::{AppError, ErrorCode};
 use crate::ids::ApiKeyId;
 use crate::keys::issue::{self, NewKey};
 use crate::keys::model::KeyName;
+use crate::keys::policy::{self, Policy, presets};
 use crate::server::database::{OpenError, Opener, open_database};
 use crate::server::{serve, telemetry};
 use crate::session::sign_in;
@@ -123,6 +126,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::CreateUser(args) => create_user(&settings, args).await,
         Command::CreateKey(args) => create_key(&settings, args).await,
         Command::Check => check::run(&settings).await,
+        Command::Explain(args) => explain::run(&settings, args).await,
         Command::DemoOdoo(args) => demo_odoo(args).await,
     }
 }
@@ -193,9 +197,19 @@ async fn create_key(settings: &Settings, args: CreateKeyArgs) -> Result<(), Fail
         }
         None => None,
     };
+    let policy = match (&args.policy, args.access.as_deref()) {
+        (Some(file), _) => read_policy(file)?,
+        (None, Some("full")) => policy::FULL.to_owned(),
+        (None, access) => {
+            let id = access.unwrap_or("read-only").replace('-', "_");
+            let preset = presets::find(&id).ok_or_else(|| Failure::Settings(format!("--access: there is no {id}.")))?;
+            preset.document.to_owned()
+        }
+    };
     let new = NewKey {
         expires_at,
         share_reads: args.share_reads,
+        policy: &policy,
         ..NewKey::named(&name)
     };
     with_database(settings, async |pool| {
@@ -216,11 +230,22 @@ async fn create_key(settings: &Settings, args: CreateKeyArgs) -> Result<(), Fail
             .expires_at
             .map_or("never".to_owned(), |end| end.format("%Y-%m-%d %H:%M UTC").to_string());
         say(&format!(
-            "Key \"{}\" ({}), expires: {end}.\nIt is shown this once, so keep it now:\n\n    {}\n",
-            key.name, key.prefix, created.plaintext
+            "Key \"{}\" ({}), expires: {end}.\n{}\nIt is shown this once, so keep it now:\n\n    {}\n",
+            key.name,
+            key.prefix,
+            policy::in_words(&Policy::load(&policy)).join("\n"),
+            created.plaintext
         ))
     })
     .await
+}
+
+/// A policy document out of a file, checked.
+fn read_policy(file: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::Settings(format!("--policy: can't read {} ({error}).", file.display())))?;
+    Policy::parse(&text).map_err(|error| Failure::Settings(format!("--policy: {error}")))?;
+    Ok(text)
 }
 
 async fn demo_odoo(args: DemoOdooArgs) -> Result<(), Failure> {

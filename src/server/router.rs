@@ -56,6 +56,7 @@ fn gateway(state: &AppState) -> Router<AppState> {
     let gateway = Gateway {
         keys: state.keys.clone(),
         odoo: Arc::clone(&state.odoo),
+        models: Arc::clone(&state.models),
         records: state.records.clone(),
         flights: Flights::default(),
         settings: Arc::clone(&state.settings),

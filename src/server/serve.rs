@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::calls::models::Models;
 use crate::calls::records::{self, Recorder};
 use crate::config::{ConfigError, OdooSettings, Settings};
 use crate::demo_odoo::{self, DemoOdoo};
@@ -98,10 +99,12 @@ impl Bridge {
                 .await
                 .map(|(odoo, demo)| (odoo, Some(demo)))?,
         };
+        let odoo = Arc::new(Odoo::new(odoo_settings, Limits::from(&*settings))?);
         let state = AppState {
+            models: Arc::new(Models::new(Arc::clone(&odoo))),
+            odoo,
             keys: KeyVerifier::new(pool.clone()),
             records: Recorder::new(records::CAPACITY),
-            odoo: Arc::new(Odoo::new(odoo_settings, Limits::from(&*settings))?),
             setup_token: SetupToken::generate(),
             health: Health::default(),
             // Embedded, because the binary is all there is to deploy.

@@ -406,9 +406,15 @@ async fn an_odoo_that_is_away_is_told_and_recovers_by_itself(pool: PgPool) {
     ];
     let bridge = crate::helpers::start(pool.clone(), &args).await;
     let name = odoo_bridge::keys::model::KeyName::parse("away").expect("a name");
-    let key = odoo_bridge::keys::issue::create(&pool, odoo_bridge::keys::issue::NewKey::named(&name))
-        .await
-        .expect("a key");
+    let key = odoo_bridge::keys::issue::create(
+        &pool,
+        odoo_bridge::keys::issue::NewKey {
+            policy: odoo_bridge::keys::policy::FULL,
+            ..odoo_bridge::keys::issue::NewKey::named(&name)
+        },
+    )
+    .await
+    .expect("a key");
     let actor = crate::helpers::Actor {
         address: format!("http://{}", bridge.address),
         client: crate::helpers::client(),

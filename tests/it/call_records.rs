@@ -8,6 +8,7 @@ use odoo_bridge::calls::records::{CallRecord, Recorder};
 use odoo_bridge::ids::ApiKeyId;
 use odoo_bridge::keys::issue::{self, NewKey};
 use odoo_bridge::keys::model::KeyName;
+use odoo_bridge::keys::policy::FULL;
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -23,7 +24,15 @@ fn a_record(key: ApiKeyId, called_at: DateTime<Utc>) -> CallRecord {
 
 async fn some_key(pool: &PgPool) -> odoo_bridge::keys::model::CreatedKey {
     let name = KeyName::parse("recorded").expect("a name");
-    issue::create(pool, NewKey::named(&name)).await.expect("a key")
+    issue::create(
+        pool,
+        NewKey {
+            policy: FULL,
+            ..NewKey::named(&name)
+        },
+    )
+    .await
+    .expect("a key")
 }
 
 async fn count(pool: &PgPool) -> i64 {

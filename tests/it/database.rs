@@ -80,9 +80,15 @@ async fn a_database_that_is_down_is_told_and_the_bridge_recovers_by_itself(pool:
     let wire = Wire::to_database_of(&pool).await;
     let bridge = start(wire.pool(&pool), &[]).await;
     let name = odoo_bridge::keys::model::KeyName::parse("survivor").expect("a name");
-    let key = odoo_bridge::keys::issue::create(&pool, odoo_bridge::keys::issue::NewKey::named(&name))
-        .await
-        .expect("a key");
+    let key = odoo_bridge::keys::issue::create(
+        &pool,
+        odoo_bridge::keys::issue::NewKey {
+            policy: odoo_bridge::keys::policy::FULL,
+            ..odoo_bridge::keys::issue::NewKey::named(&name)
+        },
+    )
+    .await
+    .expect("a key");
     let anonymous = Actor {
         address: format!("http://{}", bridge.address),
         client: client(),

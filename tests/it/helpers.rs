@@ -8,6 +8,7 @@ use odoo_bridge::config::Cli;
 use odoo_bridge::demo_odoo::DemoOdoo;
 use odoo_bridge::keys::issue::{self, NewKey};
 use odoo_bridge::keys::model::{CreatedKey, KeyName};
+use odoo_bridge::keys::policy::FULL;
 use odoo_bridge::server::request_id::{RequestId, X_REQUEST_ID};
 use odoo_bridge::server::serve::Bridge;
 use odoo_bridge::session::sign_in;
@@ -94,7 +95,15 @@ impl TestApp {
     /// A key that never ends.
     pub async fn key(&self, name: &str) -> CreatedKey {
         let name = KeyName::parse(name).expect("a name");
-        issue::create(&self.pool, NewKey::named(&name)).await.expect("a key")
+        issue::create(
+            &self.pool,
+            NewKey {
+                policy: FULL,
+                ..NewKey::named(&name)
+            },
+        )
+        .await
+        .expect("a key")
     }
 }
 

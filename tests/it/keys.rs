@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use odoo_bridge::calls::records::CallRecord;
 use odoo_bridge::keys::issue::{self, NewKey};
 use odoo_bridge::keys::model::KeyName;
+use odoo_bridge::keys::policy::FULL;
 use odoo_bridge::keys::secret::PlainKey;
 use odoo_bridge::keys::verify::Rejection;
 use serde_json::json;
@@ -338,7 +339,15 @@ async fn nobody_manages_keys_without_a_session(pool: PgPool) {
 async fn a_stop_writes_what_is_kept_in_memory(pool: PgPool) {
     let bridge = start(pool.clone(), &[]).await;
     let name = KeyName::parse("last words").expect("a name");
-    let key = issue::create(&pool, NewKey::named(&name)).await.expect("a key");
+    let key = issue::create(
+        &pool,
+        NewKey {
+            policy: FULL,
+            ..NewKey::named(&name)
+        },
+    )
+    .await
+    .expect("a key");
     let at = chrono::Utc::now();
     let records = &bridge.state.records;
     records.record(CallRecord::begin(

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use odoo_bridge::demo_odoo::{self, Fault};
 use odoo_bridge::keys::issue::{self, NewKey};
 use odoo_bridge::keys::model::{CreatedKey, KeyName};
+use odoo_bridge::keys::policy::FULL;
 use odoo_bridge::odoo::{Way, WayState};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -301,7 +302,15 @@ async fn a_connection_that_was_closed_while_nobody_used_it_costs_no_call(pool: P
     ];
     let bridge = start(pool.clone(), &settings.concat()).await;
     let name = KeyName::parse("kept").expect("a name");
-    let key = issue::create(&pool, NewKey::named(&name)).await.expect("a key");
+    let key = issue::create(
+        &pool,
+        NewKey {
+            policy: FULL,
+            ..NewKey::named(&name)
+        },
+    )
+    .await
+    .expect("a key");
     let actor = Actor {
         address: format!("http://{}", bridge.address),
         client: client(),

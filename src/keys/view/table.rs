@@ -12,6 +12,7 @@ use crate::ui::timestamp::Timestamp;
 pub(super) const fn tone(status: KeyStatus) -> Tone {
     match status {
         KeyStatus::Active => Tone::Good,
+        KeyStatus::Disabled => Tone::Warning,
         KeyStatus::Expired => Tone::Muted,
         KeyStatus::Revoked => Tone::Bad,
     }
@@ -139,6 +140,8 @@ mod tests {
             last_used_at: None,
             revoked_at: (status == KeyStatus::Revoked).then_some(at),
             share_reads: false,
+            access: "read_only".into(),
+            replaced_by: None,
             status,
         }
     }
