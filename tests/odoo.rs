@@ -2,6 +2,8 @@
 //! `TEST_ODOO_URL`, `TEST_ODOO_DB`, `TEST_ODOO_USERNAME`, `TEST_ODOO_PASSWORD` and
 //! `TEST_ODOO_API_KEY` (scripts/odoo.sh env) beside `DATABASE_URL`.
 
+#[path = "odoo/attacks.rs"]
+mod attacks;
 #[path = "it/helpers.rs"]
 #[expect(dead_code, reason = "shared with tests/it, which uses more of it")]
 mod helpers;

@@ -195,6 +195,7 @@ async fn sharing_key(app: &TestApp) -> CreatedKey {
     let name = KeyName::parse("sharing").expect("a name");
     let new = NewKey {
         share_reads: true,
+        policy: FULL,
         ..NewKey::named(&name)
     };
     issue::create(&app.pool, new).await.expect("a key")

@@ -409,3 +409,433 @@ impl<'p> Checker<'p> {
         self.context(model, context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use super::super::fields::ModelFields;
+    use super::*;
+
+    /// Three models that lead to each other.
+    pub(super) fn shop() -> HashMap<String, Arc<ModelFields>> {
+        let one = |model: &str| FieldKind::of("many2one", Some(model), None);
+        let value = || FieldKind::Value;
+        let model = |fields: &[(&str, FieldKind)]| {
+            Arc::new(
+                fields
+                    .iter()
+                    .map(|(name, kind)| ((*name).to_owned(), kind.clone()))
+                    .collect(),
+            )
+        };
+        HashMap::from([
+            (
+                "sale.order".to_owned(),
+                model(&[
+                    ("name", value()),
+                    ("note", value()),
+                    ("date_order", FieldKind::Date),
+                    ("partner_id", one("res.partner")),
+                    ("user_id", one("res.users")),
+                    (
+                        "order_line",
+                        FieldKind::of("one2many", Some("sale.order.line"), Some("order_id")),
+                    ),
+                    ("tag_ids", FieldKind::of("many2many", Some("crm.tag"), None)),
+                    ("props", FieldKind::Opaque),
+                ]),
+            ),
+            (
+                "sale.order.line".to_owned(),
+                model(&[
+                    ("name", value()),
+                    ("order_id", one("sale.order")),
+                    ("price_unit", value()),
+                ]),
+            ),
+            (
+                "res.partner".to_owned(),
+                model(&[
+                    ("name", value()),
+                    ("email", value()),
+                    ("comment", value()),
+                    ("parent_id", one("res.partner")),
+                ]),
+            ),
+            (
+                "res.users".to_owned(),
+                model(&[
+                    ("name", value()),
+                    ("groups_id", FieldKind::of("many2many", Some("res.groups"), None)),
+                ]),
+            ),
+            ("crm.tag".to_owned(), model(&[("name", value())])),
+        ])
+    }
+
+    /// `model.method args kwargs` decided by a document.
+    fn ask(policy: &str, model: &str, method: &str, args: &str, kwargs: &str) -> Verdict {
+        let policy = Policy::parse(policy).expect("a policy");
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).expect("JSON");
+        let (args, kwargs) = (raw(args), raw(kwargs));
+        let asked = Asked {
+            model,
+            method,
+            args: &args,
+            kwargs: &kwargs,
+        };
+        decide(&policy, &asked, &shop())
+    }
+
+    fn refused(policy: &str, model: &str, method: &str, args: &str, kwargs: &str) -> String {
+        match ask(policy, model, method, args, kwargs) {
+            Verdict::Refused(refusal) => format!("{}: {}", refusal.rule, refusal.name),
+            other => panic!("{model}.{method} {args} {kwargs}: {other:?}"),
+        }
+    }
+
+    fn allowed(policy: &str, model: &str, method: &str, args: &str, kwargs: &str) -> Option<(String, String)> {
+        match ask(policy, model, method, args, kwargs) {
+            Verdict::Allowed(allowed) => allowed
+                .rewritten
+                .map(|(args, kwargs)| (args.get().to_owned(), kwargs.get().to_owned())),
+            other => panic!("{model}.{method} {args} {kwargs}: {other:?}"),
+        }
+    }
+
+    const READ_ONLY: &str = r#"{"access":"read_only"}"#;
+    const PARTNERS: &str = r#"{"access":"rules","rules":[
+        {"model":"res.partner","operations":["read","create","write"],"read_fields":["name","email"],"write_fields":["email"],"methods":["message_post"]},
+        {"model":"sale.order","operations":["read","create","write"]}],"max_limit":50}"#;
+
+    #[test]
+    fn read_only_reads_and_does_nothing_else() {
+        allowed(READ_ONLY, "sale.order", "search_read", "[[]]", r#"{"fields":["name"]}"#);
+        allowed(READ_ONLY, "sale.order", "read", "[[1,2]]", "{}");
+        allowed(READ_ONLY, "res.users", "context_get", "[]", "{}");
+        for (method, args) in [
+            ("create", r#"[{"name":"x"}]"#),
+            ("write", r#"[[1],{"name":"x"}]"#),
+            ("unlink", "[[1]]"),
+            ("copy", "[[1]]"),
+        ] {
+            assert!(
+                refused(READ_ONLY, "sale.order", method, args, "{}").starts_with("operation"),
+                "{method}"
+            );
+        }
+        assert_eq!(
+            refused(READ_ONLY, "sale.order", "action_confirm", "[[1]]", "{}"),
+            "method: action_confirm"
+        );
+        assert_eq!(
+            refused(READ_ONLY, "sale.order", "get_everything", "[[1]]", "{}"),
+            "method: get_everything"
+        );
+        assert_eq!(
+            refused(READ_ONLY, "sale.order", "_read", "[[1]]", "{}"),
+            "private: _read"
+        );
+        assert_eq!(
+            refused(READ_ONLY, "ir.config_parameter", "search_read", "[[]]", "{}"),
+            "never: ir.config_parameter"
+        );
+    }
+
+    #[test]
+    fn no_path_leads_to_what_is_never_allowed() {
+        for (args, kwargs) in [
+            (r#"[[["user_id.groups_id.name","=","x"]]]"#, "{}"),
+            (
+                r#"[[["user_id","any",[["groups_id","any",[["name","=","x"]]]]]]]"#,
+                "{}",
+            ),
+            ("[[]]", r#"{"order":"user_id.groups_id.name desc"}"#),
+        ] {
+            assert_eq!(
+                refused(READ_ONLY, "sale.order", "search", args, kwargs),
+                "never: res.groups",
+                "{args} {kwargs}"
+            );
+        }
+        let specification = r#"{"specification":{"user_id":{"fields":{"groups_id":{"fields":{"name":{}}}}}}}"#;
+        assert_eq!(
+            refused(READ_ONLY, "sale.order", "web_search_read", "[[]]", specification),
+            "never: res.groups"
+        );
+        assert_eq!(
+            refused(
+                READ_ONLY,
+                "sale.order",
+                "export_data",
+                r#"[[1],["user_id/groups_id/name"]]"#,
+                "{}"
+            ),
+            "never: res.groups"
+        );
+    }
+
+    #[test]
+    fn fields_are_put_in_where_none_are_given() {
+        let (args, kwargs) =
+            allowed(PARTNERS, "res.partner", "search_read", "[[]]", r#"{"limit":5}"#).expect("rewritten");
+        assert_eq!(
+            (args.as_str(), kwargs.as_str()),
+            ("[[]]", r#"{"limit":5,"fields":["email","name"]}"#)
+        );
+        let (args, _) = allowed(PARTNERS, "res.partner", "read", "[[7],false]", "{}").expect("rewritten");
+        assert_eq!(args, r#"[[7],["email","name"]]"#);
+        assert_eq!(
+            allowed(PARTNERS, "res.partner", "read", r#"[[7],["name"]]"#, "{}"),
+            None
+        );
+        let (_, kwargs) = allowed(PARTNERS, "res.partner", "fields_get", "[]", "{}").expect("rewritten");
+        assert_eq!(kwargs, r#"{"allfields":["email","name"]}"#);
+    }
+
+    #[test]
+    fn a_field_that_is_not_allowed_is_found_wherever_it_stands() {
+        let limit = r#"{"limit":5}"#;
+        for (method, args, kwargs) in [
+            ("search_read", r#"[[["comment","=","x"]]]"#, limit),
+            ("search_read", r#"[["|",["name","=","x"],["comment","=","x"]]]"#, limit),
+            ("search_read", r#"[[["parent_id.comment","=","x"]]]"#, limit),
+            ("search_read", r#"[[],["name","comment"]]"#, limit),
+            ("search_read", r#"[[],["name"],0,5,"comment desc"]"#, "{}"),
+            ("search", "[[]]", r#"{"limit":5,"order":"name, comment nulls last"}"#),
+            ("read_group", r#"[[],["comment:count"],["name"]]"#, limit),
+            ("read_group", r#"[[],["n:count(comment)"],["name"]]"#, limit),
+            ("read_group", r#"[[],["name"],["comment"]]"#, limit),
+            ("formatted_read_group", "[[]]", r#"{"limit":5,"groupby":["comment"]}"#),
+            (
+                "formatted_read_group",
+                "[[]]",
+                r#"{"limit":5,"aggregates":["comment:max"]}"#,
+            ),
+            (
+                "formatted_read_group",
+                "[[]]",
+                r#"{"limit":5,"having":[["comment:max",">",1]]}"#,
+            ),
+            ("web_read", r#"[[1],{"comment":{}}]"#, "{}"),
+            ("export_data", r#"[[1],["comment"]]"#, "{}"),
+            ("fields_get", r#"[["comment"]]"#, "{}"),
+            ("default_get", r#"[["comment"]]"#, "{}"),
+        ] {
+            let said = refused(PARTNERS, "res.partner", method, args, kwargs);
+            assert!(
+                said == "read_fields: comment" || said == "read_fields: parent_id",
+                "{method} {args}: {said}"
+            );
+        }
+        for (method, args, kwargs) in [
+            ("create", r#"[{"comment":"x"}]"#, "{}"),
+            ("create", r#"[[{"email":"x"},{"comment":"x"}]]"#, "{}"),
+            ("write", r#"[[1],{"comment":"x"}]"#, "{}"),
+            ("copy", r#"[[1],{"comment":"x"}]"#, "{}"),
+            ("load", r#"[["email","comment"],[["a","b"]]]"#, "{}"),
+            ("web_save", r#"[[1],{"comment":"x"},{}]"#, "{}"),
+        ] {
+            assert_eq!(
+                refused(PARTNERS, "res.partner", method, args, kwargs),
+                "write_fields: comment",
+                "{method} {args}"
+            );
+        }
+        let document = PARTNERS.replace(
+            "\"max_limit\":50",
+            "\"context\":[\"default_comment\",\"default_email\"]",
+        );
+        let with = |field: &str| format!(r#"{{"context":{{"default_{field}":"x"}}}}"#);
+        allowed(&document, "res.partner", "create", r#"[{"email":"x"}]"#, &with("email"));
+        assert_eq!(
+            refused(
+                &document,
+                "res.partner",
+                "create",
+                r#"[{"email":"x"}]"#,
+                &with("comment")
+            ),
+            "write_fields: comment"
+        );
+        assert_eq!(
+            refused(PARTNERS, "res.partner", "create", r#"[{"email":"x"}]"#, &with("email")),
+            "context: default_email"
+        );
+    }
+
+    #[test]
+    fn each_command_is_an_operation_on_the_other_model() {
+        let lines = |operations: &str| {
+            format!(
+                r#"{{"access":"rules","rules":[{{"model":"sale.order","operations":["write"]}},
+                {{"model":"sale.order.line","operations":[{operations}],"write_fields":["name","order_id"]}}]}}"#
+            )
+        };
+        let write = |policy: &str, commands: &str| {
+            let args = format!(r#"[[1],{{"order_line":{commands}}}]"#);
+            match ask(policy, "sale.order", "write", &args, "{}") {
+                Verdict::Allowed(_) => "allowed".to_owned(),
+                Verdict::Refused(refusal) => format!("{}: {}", refusal.rule, refusal.name),
+                Verdict::NeedsFields(model) => model,
+            }
+        };
+        let (creates, writes) = (lines("\"create\""), lines("\"write\""));
+        assert_eq!(write(&creates, r#"[[0,0,{"name":"x"}]]"#), "allowed");
+        assert_eq!(
+            write(&creates, r#"[[0,0,{"price_unit":1}]]"#),
+            "write_fields: price_unit"
+        );
+        assert_eq!(write(&creates, r#"[[1,5,{"name":"x"}]]"#), "operation: write");
+        assert_eq!(write(&writes, r#"[[1,5,{"name":"x"}]]"#), "allowed");
+        assert_eq!(write(&writes, r#"[[0,0,{"name":"x"}]]"#), "operation: create");
+        assert_eq!(write(&writes, "[[2,5,0]]"), "operation: delete");
+        assert_eq!(write(&writes, "[[4,5,0]]"), "allowed");
+        for unlinking in ["[[3,5,0]]", "[[5,0,0]]", "[[6,0,[5]]]"] {
+            assert_eq!(write(&writes, unlinking), "operation: delete", "{unlinking}");
+        }
+        for odd in [
+            "[[7,0,0]]",
+            "[[1,\"5\",{}]]",
+            "[5]",
+            "[{}]",
+            "{}x",
+            "[[0,0,[]]]",
+            "[[6,0,[true]]]",
+            "[[\"0\",0,{}]]",
+        ] {
+            if let Ok(value) = serde_json::from_str::<&RawValue>(odd) {
+                assert!(
+                    write(&lines(r#""create","write","delete""#), value.get()).starts_with("arguments"),
+                    "{odd}"
+                );
+            }
+        }
+        // To any depth.
+        let deep = r#"[[0,0,{"name":"x","order_id":{"note":"y"}}]]"#;
+        assert!(write(&creates, deep).starts_with("arguments"));
+        assert_eq!(
+            refused(
+                PARTNERS,
+                "sale.order",
+                "create",
+                r#"[{"order_line":[[0,0,{"name":"x"}]]}]"#,
+                "{}"
+            ),
+            "model: sale.order.line"
+        );
+        assert_eq!(
+            refused(PARTNERS, "sale.order", "create", r#"[{"tag_ids":[[4,7,0]]}]"#, "{}"),
+            "model: crm.tag"
+        );
+        assert_eq!(
+            refused(PARTNERS, "sale.order", "create", r#"[{"props":[{"x":1}]}]"#, "{}"),
+            "arguments: props"
+        );
+    }
+
+    #[test]
+    fn what_is_ambiguous_is_refused_and_not_interpreted() {
+        let read = |args: &str, kwargs: &str| refused(PARTNERS, "res.partner", "search_read", args, kwargs);
+        assert_eq!(read("[[]]", r#"{"domain":[],"limit":5}"#), "arguments: domain");
+        assert_eq!(
+            read("[[],[\"name\"]]", r#"{"fields":["name"],"limit":5}"#),
+            "arguments: fields"
+        );
+        assert_eq!(read("[[]]", r#"{"limit":5,"limit":5}"#), "arguments: kwargs");
+        assert_eq!(read("[[]]", r#"{"limit":5,"l\u0069mit":5}"#), "arguments: kwargs");
+        assert_eq!(read("[[]]", r#"{"limit":5,"fieldz":["comment"]}"#), "arguments: fieldz");
+        assert_eq!(read("[[],[],0,5,\"name\",\"x\",\"y\"]", "{}"), "arguments: search_read");
+        for ids in [
+            "[0]", "[-1]", "[1.0]", "[\"1\"]", "[true]", "{}", "\"1\"", "null", "[[1]]", "0",
+        ] {
+            assert_eq!(
+                refused(PARTNERS, "res.partner", "read", &format!("[{ids}]"), "{}"),
+                "ids: ids",
+                "{ids}"
+            );
+        }
+        assert_eq!(refused(PARTNERS, "res.partner", "read", "[]", "{}"), "ids: ids");
+        for domain in [
+            r#"[["name","=",{"a":1}]]"#,
+            r#"[["name","=",[[1]]]]"#,
+            r#"[["name","="]]"#,
+            r#"["x"]"#,
+            r#""x""#,
+            r#"[["name","any!",[]]]"#,
+        ] {
+            assert!(
+                read(&format!("[{domain}]"), r#"{"limit":5}"#).starts_with("arguments"),
+                "{domain}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_cap_on_records_can_not_be_walked_around() {
+        for kwargs in [
+            "{}",
+            r#"{"limit":0}"#,
+            r#"{"limit":-1}"#,
+            r#"{"limit":null}"#,
+            r#"{"limit":false}"#,
+            r#"{"limit":51}"#,
+        ] {
+            assert_eq!(
+                refused(PARTNERS, "res.partner", "search", "[[]]", kwargs),
+                "max_limit: limit",
+                "{kwargs}"
+            );
+        }
+        assert_eq!(
+            refused(PARTNERS, "res.partner", "search", "[[]]", r#"{"limit":"5"}"#),
+            "arguments: limit"
+        );
+        let many = format!("[{:?}]", (1..=51).collect::<Vec<_>>());
+        assert_eq!(refused(PARTNERS, "res.partner", "read", &many, "{}"), "max_limit: ids");
+        allowed(PARTNERS, "res.partner", "search", "[[],0,50]", "{}");
+    }
+
+    #[test]
+    fn a_method_that_is_named_may_be_called_with_ids_only_where_fields_are_limited() {
+        allowed(PARTNERS, "res.partner", "message_post", "[[1]]", "{}");
+        assert_eq!(
+            refused(PARTNERS, "res.partner", "message_post", "[[1]]", r#"{"body":"x"}"#),
+            "arguments: message_post"
+        );
+        assert_eq!(
+            refused(PARTNERS, "res.partner", "message_post", r#"[[1],"x"]"#, "{}"),
+            "arguments: message_post"
+        );
+        let free = r#"{"access":"rules","rules":[{"model":"res.partner","methods":["message_post"]}]}"#;
+        allowed(free, "res.partner", "message_post", "[[1]]", r#"{"body":"x"}"#);
+        assert_eq!(
+            refused(free, "res.partner", "message_post", "[[1]]", r#"{"context":{"x":1}}"#),
+            "context: x"
+        );
+    }
+
+    #[test]
+    fn without_the_fields_of_a_model_nothing_behind_it_is_judged() {
+        let policy = Policy::parse(READ_ONLY).expect("a policy");
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).expect("JSON");
+        let (args, kwargs) = (raw(r#"[[["a.b","=",1]]]"#), raw("{}"));
+        let asked = Asked {
+            model: "x.y",
+            method: "search",
+            args: &args,
+            kwargs: &kwargs,
+        };
+        assert!(matches!(decide(&policy, &asked, &HashMap::new()), Verdict::NeedsFields(model) if model == "x.y"));
+        assert!(matches!(
+            decide(&Policy::Nothing, &asked, &HashMap::new()),
+            Verdict::Refused(_)
+        ));
+        assert!(matches!(
+            decide(&Policy::Full, &asked, &HashMap::new()),
+            Verdict::Allowed(_)
+        ));
+    }
+}
