@@ -411,7 +411,7 @@ impl<'p> Checker<'p> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::HashMap;
     use std::sync::Arc;
 
@@ -419,7 +419,7 @@ mod tests {
     use super::*;
 
     /// Three models that lead to each other.
-    pub(super) fn shop() -> HashMap<String, Arc<ModelFields>> {
+    pub(in super::super) fn shop() -> HashMap<String, Arc<ModelFields>> {
         let one = |model: &str| FieldKind::of("many2one", Some(model), None);
         let value = || FieldKind::Value;
         let model = |fields: &[(&str, FieldKind)]| {

@@ -15,6 +15,8 @@ mod json;
 mod methods;
 mod never;
 pub mod presets;
+#[cfg(test)]
+mod properties;
 mod values;
 mod words;
 
