@@ -2,13 +2,16 @@
 //! What a whole call costs is measured by `make bench`.
 #![expect(missing_docs, reason = "what criterion_group makes has none")]
 
+use std::collections::HashMap;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use odoo_bridge::calls::answer::frame;
 use odoo_bridge::calls::request::CallRequest;
+use odoo_bridge::keys::policy::{Asked, Policy, decide, presets};
 use odoo_bridge::keys::secret::PlainKey;
 use odoo_bridge::odoo::answer::{Frame, Scanner, result_begins};
+use serde_json::value::RawValue;
 
 fn keys(criterion: &mut Criterion) {
     let key = PlainKey::generate();
@@ -62,5 +65,40 @@ fn answers(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(hot_path, keys, requests, answers);
+fn policies(criterion: &mut Criterion) {
+    let sales = presets::find("sales_app").expect("the largest preset");
+    let raw = |text: &str| RawValue::from_string(text.to_owned()).expect("JSON");
+    let args = raw(r#"[[["date_order",">=","2026-05-01 00:00:00"],"|",["state","=","sale"],["name","ilike","S0"]]]"#);
+    let kwargs = raw(r#"{"limit":5,"fields":["name","state"],"order":"date_order desc","context":{"lang":"en_US"}}"#);
+    let asked = |model, method| Asked {
+        model,
+        method,
+        args: &args,
+        kwargs: &kwargs,
+    };
+    let nothing = HashMap::new();
+    for (what, policy, call) in [
+        (
+            "read only, allowed",
+            Policy::read_only(),
+            asked("sale.order", "search_read"),
+        ),
+        (
+            "sales app, allowed",
+            Policy::load(sales.document),
+            asked("sale.order", "search_read"),
+        ),
+        (
+            "sales app, a field refused",
+            Policy::load(sales.document),
+            asked("res.partner", "search_read"),
+        ),
+    ] {
+        criterion.bench_function(&format!("policy: {what}"), |bencher| {
+            bencher.iter(|| decide(black_box(&policy), black_box(&call), &nothing));
+        });
+    }
+}
+
+criterion_group!(hot_path, keys, requests, answers, policies);
 criterion_main!(hot_path);

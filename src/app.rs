@@ -8,7 +8,7 @@ use leptos_router::{SsrMode, path};
 use crate::connection::view::ConnectionPage;
 use crate::frame::{Frame, NotFoundPage};
 use crate::guide::view::GuidePage;
-use crate::keys::view::{KeyPage, KeysPage};
+use crate::keys::view::{KeyPage, KeyPolicyPage, KeysPage};
 use crate::session::view::{AccountPage, LoginPage, SetupPage};
 use crate::speed_test::view::SpeedTestPage;
 
@@ -27,6 +27,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/") view=|| view! { <Redirect path="/keys" /> } />
                     <Route path=path!("/keys") view=KeysPage ssr=SsrMode::Async />
                     <Route path=path!("/keys/:id") view=KeyPage ssr=SsrMode::Async />
+                    <Route path=path!("/keys/:id/policy") view=KeyPolicyPage ssr=SsrMode::Async />
                     <Route path=path!("/guide") view=GuidePage ssr=SsrMode::Async />
                     <Route path=path!("/speed-test") view=SpeedTestPage ssr=SsrMode::Async />
                     <Route path=path!("/connection") view=ConnectionPage ssr=SsrMode::Async />

@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
-use serde_json::value::RawValue;
 
 use crate::calls::models::Models;
 use crate::calls::records::{CallRecord, Recorder};
@@ -15,7 +14,7 @@ use crate::calls::request::CallRequest;
 use crate::calls::sharing::Flights;
 use crate::config::Settings;
 use crate::error::{AppError, ErrorCode, Result};
-use crate::keys::policy::{Asked, Policy, Verdict, decide};
+use crate::keys::policy::{Allowed, Asked, Policy, Verdict, decide};
 use crate::keys::verify::{AuthedKey, KeyVerifier, Rejection};
 use crate::odoo::methods;
 use crate::odoo::{Call, Data, Odoo, Way};
@@ -107,8 +106,8 @@ impl Gateway {
     pub async fn call(&self, key: &AuthedKey, body: &Bytes, record: &mut CallRecord) -> Result<Outcome> {
         let request = CallRequest::parse(body)?;
         record.asks(&request.model, &request.method);
-        let rewritten = permitted(&key.policy, &self.models, &request).await?;
-        let request = match &rewritten {
+        let permitted = permitted(&key.policy, &self.models, &request).await?;
+        let request = match &permitted.rewritten {
             Some((args, kwargs)) => CallRequest {
                 args,
                 kwargs,
@@ -156,16 +155,11 @@ impl Gateway {
     }
 }
 
-/// Whether a policy lets a call through: the arguments to send in the place of the
-/// caller's, if some had to be put in.
+/// Whether a policy lets a call through, and with which arguments.
 ///
 /// # Errors
 /// `policy_denied`, and those of an Odoo that can't tell of its models.
-pub async fn permitted(
-    policy: &Policy,
-    models: &Models,
-    request: &CallRequest<'_>,
-) -> Result<Option<(Box<RawValue>, Box<RawValue>)>> {
+pub async fn permitted(policy: &Policy, models: &Models, request: &CallRequest<'_>) -> Result<Allowed> {
     let asked = Asked {
         model: &request.model,
         method: &request.method,
@@ -175,7 +169,7 @@ pub async fn permitted(
     let mut known = HashMap::new();
     loop {
         match decide(policy, &asked, &known) {
-            Verdict::Allowed(allowed) => return Ok(allowed.rewritten),
+            Verdict::Allowed(allowed) => return Ok(allowed),
             Verdict::Refused(refusal) => return Err(refusal.into()),
             Verdict::NeedsFields(model) => {
                 if known.len() >= MODELS_MAX {

@@ -7,6 +7,8 @@ pub mod view;
 #[cfg(feature = "ssr")]
 mod allowance;
 #[cfg(feature = "ssr")]
+pub mod http;
+#[cfg(feature = "ssr")]
 pub mod issue;
 #[cfg(feature = "ssr")]
 mod known_ids;
@@ -14,6 +16,8 @@ mod known_ids;
 pub mod last_used;
 #[cfg(feature = "ssr")]
 pub mod policy;
+#[cfg(feature = "ssr")]
+pub mod policy_page;
 #[cfg(feature = "ssr")]
 mod printed;
 #[cfg(feature = "ssr")]

@@ -12,7 +12,7 @@ use crate::ui::timestamp::Timestamp;
 /// HTML; what a client sent is text in it, never markup.
 #[must_use]
 pub fn recent_calls(calls: KeyCalls) -> String {
-    found(calls).to_html()
+    view! { <h2 id="recent-title">"Recent calls"</h2> {found(calls)} }.to_html()
 }
 
 fn found(calls: KeyCalls) -> AnyView {

@@ -64,10 +64,14 @@ pub async fn create_key(
     /// Whether identical reads in flight may share one call to Odoo.
     #[server(default)]
     share_reads: bool,
+    /// What it may do: a preset's id, or `full`; empty: read only.
+    #[server(default)]
+    access: String,
 ) -> Result<CreatedKey> {
     use crate::error::answer;
     use crate::keys::issue::NewKey;
     use crate::keys::model::{KeyName, parse_expiry};
+    use crate::keys::policy::presets;
     use crate::session::guard::signed_in;
     use crate::state::state;
 
@@ -80,6 +84,7 @@ pub async fn create_key(
             expires_at,
             created_by: Some(user.id),
             share_reads,
+            policy: presets::document(&access)?,
             ..NewKey::named(&name)
         };
         let created = crate::keys::issue::create(&state.pool, new).await?;
@@ -158,7 +163,7 @@ pub async fn key_calls(
     .await
 }
 
-/// [`key_calls`], as HTML for the key's page.
+/// What a key may do and [`key_calls`], as HTML for the key's page.
 ///
 /// # Errors
 /// `unauthenticated`, `unavailable`.
@@ -167,5 +172,42 @@ pub async fn print_key_calls(
     /// Which key.
     id: ApiKeyId,
 ) -> Result<String> {
-    Ok(crate::keys::printed::recent_calls(key_calls(id).await?))
+    use crate::keys::{issue, policy_page, printed};
+
+    let calls = key_calls(id).await?;
+    let pool = crate::state::state()?.pool;
+    let summary = match issue::find(&pool, id).await {
+        Ok(key) => policy_page::print_summary(&key, &issue::policy_of(&pool, id).await?),
+        // A key that is not there has nothing to say.
+        Err(_) => String::new(),
+    };
+    Ok(summary + &printed::recent_calls(calls))
+}
+
+/// What a key may do, as HTML with its forms. An `id` that is none leads to no key.
+///
+/// # Errors
+/// `unauthenticated`, `not_found`, `unavailable`.
+#[server(prefix = "/api", endpoint = "print_key_policy", input = server_fn::codec::Json)]
+pub async fn print_key_policy(
+    /// Which key.
+    id: String,
+) -> Result<String> {
+    use crate::error::{AppError, ErrorCode, answer};
+    use crate::keys::http::{PrintedNow, page};
+    use crate::session::guard::signed_in;
+
+    answer(async {
+        signed_in()?;
+        // A form was just answered.
+        if let Some(PrintedNow(printed)) = leptos::prelude::use_context() {
+            return Ok(printed);
+        }
+        let id = id
+            .parse()
+            .map_err(|_| AppError::new(ErrorCode::NotFound, "There is no such key."))?;
+        let shown = page(&crate::state::state()?, id).await?;
+        Ok(crate::keys::policy_page::print(shown))
+    })
+    .await
 }

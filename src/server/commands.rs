@@ -199,11 +199,9 @@ async fn create_key(settings: &Settings, args: CreateKeyArgs) -> Result<(), Fail
     };
     let policy = match (&args.policy, args.access.as_deref()) {
         (Some(file), _) => read_policy(file)?,
-        (None, Some("full")) => policy::FULL.to_owned(),
         (None, access) => {
-            let id = access.unwrap_or("read-only").replace('-', "_");
-            let preset = presets::find(&id).ok_or_else(|| Failure::Settings(format!("--access: there is no {id}.")))?;
-            preset.document.to_owned()
+            let id = access.unwrap_or_default().replace('-', "_");
+            presets::document(&id).map_err(AppError::from)?.to_owned()
         }
     };
     let new = NewKey {

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use http::{HeaderValue, StatusCode, header};
 use leptos::prelude::provide_context;
 use leptos_axum::{LeptosRoutes as _, generate_route_list};
@@ -22,6 +22,7 @@ use crate::calls::http::post_call;
 use crate::calls::model::PATH as CALL_PATH;
 use crate::calls::sharing::Flights;
 use crate::error::{AppError, ErrorCode};
+use crate::keys::http::post_policy;
 use crate::server::shell::shell;
 use crate::server::{health, layers, openapi, request_id, site};
 use crate::session::guard;
@@ -80,6 +81,7 @@ fn dashboard(state: &AppState) -> Router<AppState> {
     let options = state.leptos_options.clone();
     Router::new()
         .leptos_routes(state, generate_route_list(App), move || shell(options.clone()))
+        .route("/keys/{id}/policy", post(post_policy))
         .layer(from_fn_with_state(state.clone(), guard::layer))
         .layer(compression())
         .layer(DefaultBodyLimit::max(FORM_MAX_BYTES))

@@ -45,7 +45,8 @@ fn from_request<T: Clone + Send + Sync + 'static>() -> Option<T> {
     use_context::<Parts>()?.extensions.get::<T>().cloned()
 }
 
-fn not_signed_in() -> AppError {
+/// The error of those who are not.
+pub fn not_signed_in() -> AppError {
     AppError::new(ErrorCode::Unauthenticated, NOT_SIGNED_IN)
 }
 

@@ -1,5 +1,7 @@
 //! Policies to begin with. Each is a document that is read like any other.
 
+use super::document::{FULL, PolicyError};
+
 /// A policy that is ready to be chosen.
 pub struct Preset {
     /// The word in forms and on the command line.
@@ -50,6 +52,23 @@ pub const PRESETS: [Preset; 5] = [
 #[must_use]
 pub fn find(id: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.id == id)
+}
+
+/// The document of a preset; `full` is one, and nothing is the first.
+///
+/// # Errors
+/// A sentence, if there is no such preset.
+pub fn document(id: &str) -> Result<&'static str, PolicyError> {
+    match id {
+        "" => Ok(PRESETS[0].document),
+        "full" => Ok(FULL),
+        _ => find(id).map(|preset| preset.document).ok_or_else(|| {
+            PolicyError(format!(
+                "There is no preset \"{}\".",
+                id.chars().take(40).collect::<String>()
+            ))
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,17 @@ const EXPIRIES: [(&str, &str); 5] = [
     ("date", "On a date\u{2026}"),
 ];
 
+/// The choices of what a key may do, with the words for them. Their policies are the
+/// server's (`keys::policy::presets`).
+const ACCESSES: [(&str, &str); 6] = [
+    ("read_only", "Read only"),
+    ("sales_app", "Sales app"),
+    ("stock_sync", "Stock sync"),
+    ("contacts", "Contacts"),
+    ("website_form", "Website form"),
+    ("full", "Full access"),
+];
+
 /// Opens the dialog. It waits for the page to react: a plain form would lose the
 /// key that comes back.
 #[component]
@@ -79,6 +90,7 @@ fn CreateForm(
     let expiry = RwSignal::new("90".to_owned());
     let date = RwSignal::new(String::new());
     let share_reads = RwSignal::new(false);
+    let access = RwSignal::new("read_only".to_owned());
     let on_date = move || expiry.with(|expiry| expiry == "date");
     // Each time it opens it is as new.
     Effect::new(move |_| {
@@ -87,6 +99,7 @@ fn CreateForm(
             expiry.set("90".to_owned());
             date.set(String::new());
             share_reads.set(false);
+            access.set("read_only".to_owned());
             error.set(None);
         }
     });
@@ -106,6 +119,7 @@ fn CreateForm(
                 expiry,
                 date,
                 share_reads,
+                access: access.get_untracked(),
             });
         }
     };
@@ -135,6 +149,21 @@ fn CreateForm(
                 <Field id="key-date" label="Last day" hint="The key is accepted to the end of this day, in UTC.">
                     <input id="key-date" type="date" required aria-describedby="key-date-hint" bind:value=date />
                 </Field>
+            })}
+            <Field id="key-access" label="May do" hint="Its page says it in words, and can change it.">
+                <select
+                    id="key-access"
+                    aria-describedby="key-access-hint"
+                    prop:value=move || access.get()
+                    on:change:target=move |event| access.set(event.target().value())
+                >
+                    {ACCESSES.map(|(value, label)| view! { <option value=value>{label}</option> }).into_iter().collect_view()}
+                </select>
+            </Field>
+            {move || access.with(|access| access == "full").then(|| view! {
+                <p class="notice notice-warning">
+                    "Whoever holds this key can read every secret in Odoo, run code there and give itself rights."
+                </p>
             })}
             <div class="field">
                 <label class="check">

@@ -4,6 +4,7 @@ mod address;
 mod create;
 mod detail;
 mod list;
+mod policy;
 mod recent;
 mod revoke;
 mod sharing;
@@ -12,3 +13,4 @@ mod toolbar;
 
 pub use detail::KeyPage;
 pub use list::KeysPage;
+pub use policy::KeyPolicyPage;

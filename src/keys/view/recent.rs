@@ -27,7 +27,6 @@ pub(super) fn load_calls(id: Memo<String>) -> Loaded<Result<String>> {
 pub(super) fn RecentCalls(calls: Loaded<Result<String>>) -> impl IntoView {
     view! {
         <section class="recent" aria-labelledby="recent-title">
-            <h2 id="recent-title">"Recent calls"</h2>
             <Transition fallback=|| view! { <SkeletonRows rows=3 /> }>
                 {move || Suspend::new(async move {
                     match calls.await {

@@ -1,0 +1,313 @@
+//! `/keys/<id>/policy`, printed by the server: what a key may do, in words and as a
+//! document; whether a call would be let through, and why; switching the key off and
+//! rolling it. Plain forms, so that the browser needs no code for them.
+
+use leptos::prelude::*;
+
+use crate::keys::model::{ApiKey, KeyStatus};
+use crate::keys::policy::{Policy, in_words, presets};
+use crate::ui::badge::{Badge, Tone};
+use crate::ui::timestamp::Timestamp;
+
+/// The choices of how long a rolled key lives on, in seconds, with the words for them.
+pub const GRACES: [(i32, &str); 5] = [
+    (0, "At once"),
+    (15 * 60, "In 15 minutes"),
+    (3_600, "In an hour"),
+    (24 * 3_600, "In 24 hours"),
+    (7 * 24 * 3_600, "In 7 days"),
+];
+
+/// What a person asks *Why?* of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// Such as `sale.order`.
+    pub model: String,
+    /// Such as `search_read`.
+    pub method: String,
+    /// A JSON array.
+    pub args: String,
+    /// A JSON object.
+    pub kwargs: String,
+}
+
+/// What the page says on top.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// It is done.
+    Done(String),
+    /// It is not.
+    Wrong(String),
+    /// A key that took this one's place: the only time that it is shown.
+    NewKey(String),
+}
+
+/// What *Why?* found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether the call would go to Odoo.
+    pub is_allowed: bool,
+    /// By which rule, or why not.
+    pub sentence: String,
+    /// What would go to Odoo in the place of the caller's arguments.
+    pub rewritten: Option<String>,
+}
+
+/// All that is on the page.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Whose.
+    pub key: ApiKey,
+    /// The document in the editor: the key's, or a draft.
+    pub document: String,
+    /// See [`Notice`].
+    pub notice: Option<Notice>,
+    /// What was asked.
+    pub question: Question,
+    /// What came of it.
+    pub answer: Option<Answer>,
+}
+
+/// HTML; what a person wrote is text in it, never markup.
+#[must_use]
+pub fn print(shown: Shown) -> String {
+    let Shown {
+        key,
+        document,
+        notice,
+        question,
+        answer,
+    } = shown;
+    let policy = Policy::load(&document);
+    let address = format!("/keys/{}/policy", key.id);
+    let usable = key.status != KeyStatus::Revoked && key.status != KeyStatus::Expired;
+    view! {
+        <div class="policy-page">
+            <header class="page-header">
+                <div>
+                    <h1>{key.name.clone()}</h1>
+                    <p class="lead">"What this key may do."</p>
+                </div>
+            </header>
+            {notice.map(noticed)}
+            {(policy == Policy::Full).then(full_warning)}
+            <section class="card key-card" aria-labelledby="words-title">
+                <h2 id="words-title">"In words"</h2>
+                {words(&policy)}
+            </section>
+            <form class="card key-card form" method="post" action=address.clone() aria-labelledby="document-title">
+                <h2 id="document-title">"As a document"</h2>
+                <div class="field">
+                    <label for="preset">"Begin with"</label>
+                    <div class="inline-fields">
+                        <select id="preset" name="preset">
+                            {presets::PRESETS.iter().map(|preset| view! {
+                                <option value=preset.id>{format!("{} \u{2013} {}", preset.name, preset.purpose)}</option>
+                            }).collect_view()}
+                            <option value="full">"Full access \u{2013} everything the Odoo user may do, code and rights included"</option>
+                        </select>
+                        <button type="submit" name="do" value="preset" class="button" formnovalidate>"Put it in the editor"</button>
+                    </div>
+                </div>
+                <div class="field">
+                    <label for="document">"Policy"</label>
+                    <textarea id="document" name="document" rows="16" spellcheck="false" class="code-field" aria-describedby="document-hint">{document}</textarea>
+                    <p class="field-hint" id="document-hint">
+                        "JSON: " <code>"access"</code> " is full, read_only or rules; each rule names a model, its operations (read, create, write, delete), further methods, and the fields that may be read and written. What it does not allow is refused."
+                    </p>
+                </div>
+                <fieldset class="field why">
+                    <legend>"Why? Ask what this document says to a call. Nothing is called, nothing is saved."</legend>
+                    <div class="why-fields">
+                        {text_field("model", "Model", "sale.order", question.model)}
+                        {text_field("method", "Method", "search_read", question.method)}
+                        {text_field("args", "args", "[[]]", question.args)}
+                        {text_field("kwargs", "kwargs", "{}", question.kwargs)}
+                    </div>
+                    {answer.map(answered)}
+                </fieldset>
+                <div class="form-actions">
+                    <button type="submit" name="do" value="why" class="button">"Ask why"</button>
+                    <button type="submit" name="do" value="save" class="button button-primary">"Save policy"</button>
+                </div>
+            </form>
+            {usable.then(|| lifecycle(&key, &address))}
+        </div>
+    }
+    .to_html()
+}
+
+/// The same in words, short: for the key's own page.
+#[must_use]
+pub fn print_summary(key: &ApiKey, document: &str) -> String {
+    let policy = Policy::load(document);
+    view! {
+        <section class="card key-card" aria-labelledby="policy-title">
+            <h2 id="policy-title">"What it may do"</h2>
+            {(policy == Policy::Full).then(full_warning)}
+            {words(&policy)}
+            {key.replaced_by.map(|id| view! {
+                <p>"It was rolled: "<a href=format!("/keys/{id}")>"another key"</a>" took its place."</p>
+            })}
+            <p><a class="button" rel="external" href=format!("/keys/{}/policy", key.id)>"Change, switch off or roll"</a></p>
+        </section>
+    }
+    .to_html()
+}
+
+fn words(policy: &Policy) -> impl IntoView + use<> {
+    let lines = in_words(policy);
+    view! { <ul class="policy-words">{lines.into_iter().map(|line| view! { <li>{line}</li> }).collect_view()}</ul> }
+}
+
+fn full_warning() -> impl IntoView {
+    view! {
+        <p class="notice notice-warning">
+            <strong>"Full access. "</strong>
+            "Whoever holds this key can read every secret in Odoo, run code there and give itself rights. Choose it only for what needs it."
+        </p>
+    }
+}
+
+fn noticed(notice: Notice) -> impl IntoView {
+    match notice {
+        Notice::Done(text) => view! { <p class="notice notice-good key-card" role="status">{text}</p> }.into_any(),
+        Notice::Wrong(text) => view! { <p class="notice notice-bad key-card" role="alert">{text}</p> }.into_any(),
+        Notice::NewKey(plaintext) => view! {
+            <section class="card key-card" aria-labelledby="new-key-title" role="status">
+                <h2 id="new-key-title">"Your new key"</h2>
+                <code class="key-reveal" id="new-key">{plaintext}</code>
+                <p class="notice notice-warning">
+                    "This is the only time the key is shown. Copy it now and keep it as you would keep a password."
+                </p>
+            </section>
+        }
+        .into_any(),
+    }
+}
+
+fn text_field(name: &'static str, label: &'static str, placeholder: &'static str, value: String) -> impl IntoView {
+    view! {
+        <div class="field">
+            <label for=format!("why-{name}")>{label}</label>
+            <input id=format!("why-{name}") type="text" name=name placeholder=placeholder value=value autocomplete="off" spellcheck="false" />
+        </div>
+    }
+}
+
+fn answered(answer: Answer) -> impl IntoView {
+    let (tone, label) = if answer.is_allowed {
+        (Tone::Good, "Allowed")
+    } else {
+        (Tone::Bad, "Refused")
+    };
+    view! {
+        <div class="why-answer" role="status" id="why-answer">
+            <p><Badge tone label /> " " {answer.sentence}</p>
+            {answer.rewritten.map(|text| view! { <p>"Odoo would get: " <code>{text}</code></p> })}
+        </div>
+    }
+}
+
+fn lifecycle(key: &ApiKey, address: &str) -> impl IntoView + use<> {
+    let disabled = key.status == KeyStatus::Disabled;
+    let (verb, value, hint) = if disabled {
+        ("Enable the key", "enable", "Programs that use it are let in again.")
+    } else {
+        (
+            "Switch the key off",
+            "disable",
+            "Programs that use it are refused until you enable it again. Nothing else changes.",
+        )
+    };
+    let can_roll = !disabled && key.replaced_by.is_none();
+    let (address, roll_address) = (address.to_owned(), address.to_owned());
+    view! {
+        <form class="card key-card form" method="post" action=address aria-labelledby="switch-title">
+            <h2 id="switch-title">{verb}</h2>
+            <p class="muted">{hint}</p>
+            <div class="form-actions"><button type="submit" name="do" value=value class="button">{verb}</button></div>
+        </form>
+        {can_roll.then(|| view! {
+            <form class="card key-card form" method="post" action=roll_address aria-labelledby="roll-title">
+                <h2 id="roll-title">"Roll the key"</h2>
+                <p class="muted">"Makes a new key with the same name, policy and end. The old one goes on for a while, so that nothing stops meanwhile."</p>
+                <div class="field">
+                    <label for="grace">"The old key ends"</label>
+                    <select id="grace" name="grace">
+                        {GRACES.map(|(secs, label)| view! { <option value=secs.to_string() selected=secs == 24 * 3_600>{label}</option> }).into_iter().collect_view()}
+                    </select>
+                </div>
+                <div class="form-actions"><button type="submit" name="do" value="roll" class="button">"Roll"</button></div>
+            </form>
+        })}
+        {key.replaced_by.map(|id| {
+            let end = key.expires_at;
+            view! {
+                <p class="notice key-card">
+                    "This key was rolled. " <a href=format!("/keys/{id}")>"The new one"</a> " took its place"
+                    {end.map(|at| view! { "; this one ends at " <Timestamp at /> })} "."
+                </p>
+            }
+        })}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ApiKeyId;
+
+    fn shown(document: &str) -> Shown {
+        let at = "2026-11-24T12:00:00Z".parse().expect("an instant");
+        Shown {
+            key: ApiKey {
+                id: ApiKeyId(uuid::Uuid::nil()),
+                name: "<b>Stock</b>".into(),
+                prefix: "obk_AbCd1234".into(),
+                created_at: at,
+                expires_at: None,
+                last_used_at: None,
+                revoked_at: None,
+                share_reads: false,
+                access: "rules".into(),
+                replaced_by: None,
+                status: KeyStatus::Active,
+            },
+            document: document.into(),
+            notice: None,
+            question: Question::default(),
+            answer: None,
+        }
+    }
+
+    fn html(shown: Shown) -> String {
+        Owner::new().with(|| print(shown))
+    }
+
+    #[test]
+    fn what_a_person_wrote_is_text() {
+        let page = html(Shown {
+            question: Question {
+                model: "\"><script>".into(),
+                ..Question::default()
+            },
+            ..shown("</textarea><script>alert(1)</script>")
+        });
+        assert!(!page.contains("<script>") && !page.contains("<b>Stock"), "{page}");
+    }
+
+    #[test]
+    fn full_access_is_a_warning_and_read_only_is_none() {
+        assert!(html(shown(r#"{"access":"full"}"#)).contains("read every secret"));
+        assert!(!html(shown(r#"{"access":"read_only"}"#)).contains("read every secret"));
+    }
+
+    #[test]
+    fn a_key_that_is_over_can_not_be_switched_or_rolled() {
+        let mut over = shown(r#"{"access":"read_only"}"#);
+        assert!(html(over.clone()).contains("Roll the key"));
+        over.key.status = KeyStatus::Revoked;
+        assert!(!html(over).contains("Roll the key"));
+    }
+}
