@@ -1,5 +1,6 @@
 import { GuidePage } from '../pages/guide';
 import { KeyPage, KeysPage } from '../pages/keys';
+import { PolicyPage } from '../pages/policy';
 import { SpeedTestPage } from '../pages/speed-test';
 import { makeKey } from '../support/keys';
 import { shoot } from '../support/shots';
@@ -44,6 +45,18 @@ test('the keys', async ({ page, quiet }) => {
 
   await keys.row('Price list').getByRole('link', { name: 'Price list' }).click();
   const key = new KeyPage(page);
+  await page.getByRole('link', { name: 'Change, switch off or roll' }).click();
+  const policy = new PolicyPage(page);
+  await page.getByLabel('Begin with').selectOption('stock_sync');
+  await policy.button('Put it in the editor').click();
+  await policy.why('stock.quant', 'write', '[[7], {"quantity": 5}]');
+  await shoot(page, 'policy');
+  await policy.document.fill('{"access":"rules"}');
+  await policy.button('Save policy').click();
+  await shoot(page, 'policy-refused');
+  await policy.button('Roll').click();
+  await shoot(page, 'policy-rolled');
+  await page.getByRole('link', { name: 'The key', exact: true }).click();
   await key.question.click();
   await shoot(page, 'key');
   await key.confirm.click();

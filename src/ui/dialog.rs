@@ -37,10 +37,17 @@ pub fn Dialog(
             class="dialog"
             aria-labelledby=labelled_by
             closedby=if insist { "none" } else { "any" }
-            on:close=move |_| open.set(false)
+            on:close=move |_| {
+                // The news of it may come after a key that opened it again.
+                if node.get_untracked().is_none_or(|dialog| !dialog.open()) {
+                    open.set(false);
+                }
+            }
             on:cancel=move |event: leptos::ev::Event| {
                 if insist {
                     event.prevent_default();
+                } else {
+                    open.set(false);
                 }
             }
             on:keydown=move |event| {
