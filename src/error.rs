@@ -69,7 +69,7 @@ pub enum ErrorCode {
 impl ErrorCode {
     /// Every code that `POST /call` can answer so far, in the order of the
     /// documentation.
-    pub const OF_CALL: [Self; 19] = [
+    pub const OF_CALL: [Self; 21] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
         Self::PolicyDenied,
@@ -79,6 +79,8 @@ impl ErrorCode {
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::OdooRejected,
+        Self::RateLimited,
+        Self::QuotaExceeded,
         Self::Internal,
         Self::OdooError,
         Self::OdooUnreachable,

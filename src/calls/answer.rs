@@ -14,6 +14,7 @@ use http::{HeaderName, HeaderValue, header};
 use crate::calls::gateway::Outcome;
 use crate::calls::records::{CallRecord, Recorder};
 use crate::error::AppError;
+use crate::keys::throttle::Admission;
 use crate::odoo::{Data, ResultStream};
 use crate::server::request_id::RequestId;
 use crate::server::telemetry;
@@ -28,6 +29,8 @@ pub struct Ending {
     records: Recorder,
     began: Instant,
     odoo: Option<Duration>,
+    /// Its place among the calls that its key may have at the same time.
+    admission: Admission,
 }
 
 /// The code in the record of a call whose client went away.
@@ -36,18 +39,24 @@ pub const ABORTED: &str = "aborted";
 impl Ending {
     /// Begins with the acceptance of the key.
     #[must_use]
-    pub const fn new(record: CallRecord, records: Recorder, began: Instant) -> Self {
+    pub fn new(record: CallRecord, records: Recorder, began: Instant) -> Self {
         Self {
             record: Some(record),
             records,
             began,
             odoo: None,
+            admission: Admission::default(),
         }
     }
 
-    /// For what is learnt of the call on the way.
-    pub const fn record(&mut self) -> Option<&mut CallRecord> {
-        self.record.as_mut()
+    /// Holds a place until the call has ended.
+    pub fn holds(&mut self, admission: Admission) {
+        self.admission = admission;
+    }
+
+    /// What it holds, and for what is learnt of the call on the way.
+    pub fn parts(&mut self) -> Option<(&Admission, &mut CallRecord)> {
+        self.record.as_mut().map(|record| (&self.admission, record))
     }
 
     /// Odoo's answer began.
@@ -63,6 +72,7 @@ impl Ending {
         let Some(mut record) = self.record.take() else { return };
         let total = self.began.elapsed();
         record.end(code, total, self.odoo, bytes);
+        self.admission = Admission::default();
         self.records.record(record);
         telemetry::record_call(code, total, self.odoo);
     }

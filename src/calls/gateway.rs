@@ -15,9 +15,10 @@ use crate::calls::sharing::Flights;
 use crate::config::Settings;
 use crate::error::{AppError, ErrorCode, Result};
 use crate::keys::policy::{Allowed, Asked, Policy, Verdict, decide};
+use crate::keys::throttle::{Admission, Throttles};
 use crate::keys::verify::{AuthedKey, KeyVerifier, Rejection};
 use crate::odoo::methods;
-use crate::odoo::{Call, Data, Odoo, Way};
+use crate::odoo::{Call, Data, Odoo, OdooError, Way};
 
 /// The most models that one call may lead through.
 const MODELS_MAX: usize = 16;
@@ -34,6 +35,8 @@ pub struct Gateway {
     pub records: Recorder,
     /// Identical reads on their way.
     pub flights: Flights,
+    /// Whether a limited key may call now.
+    pub throttles: Throttles,
     /// All settings.
     pub settings: Arc<Settings>,
 }
@@ -103,7 +106,13 @@ impl Gateway {
     ///
     /// # Errors
     /// `invalid_request`, `policy_denied`, and whatever Odoo's answer is classified as.
-    pub async fn call(&self, key: &AuthedKey, body: &Bytes, record: &mut CallRecord) -> Result<Outcome> {
+    pub async fn call(
+        &self,
+        key: &AuthedKey,
+        admission: &Admission,
+        body: &Bytes,
+        record: &mut CallRecord,
+    ) -> Result<Outcome> {
         let request = CallRequest::parse(body)?;
         record.asks(&request.model, &request.method);
         let permitted = permitted(&key.policy, &self.models, &request).await?;
@@ -115,10 +124,12 @@ impl Gateway {
             },
             None => request,
         };
-        self.ask(key, body, &request).await.map_err(|failed| {
+        self.throttles.count(admission);
+        let outcome = self.ask(key, body, &request).await.map_err(|failed| {
             record.way = failed.way.map(Way::as_str);
             failed.error
-        })
+        })?;
+        within(outcome, key.limits.max_answer_bytes, &request)
     }
 
     async fn ask(&self, key: &AuthedKey, body: &Bytes, request: &CallRequest<'_>) -> Result<Outcome, Failed> {
@@ -151,6 +162,25 @@ impl Gateway {
         match shared.await {
             Some(outcome) => outcome,
             None => ask(&self.odoo, request).await,
+        }
+    }
+}
+
+/// Holds a result to the largest that its key may have: here if all of it is there,
+/// on its way if it streams.
+fn within(mut outcome: Outcome, most: Option<u64>, request: &CallRequest<'_>) -> Result<Outcome> {
+    let Some(most) = most else { return Ok(outcome) };
+    match &mut outcome.data {
+        Data::Whole(bytes) if bytes.len() as u64 > most => Err(if methods::only_reads(&request.method) {
+            OdooError::AnswerTooLarge { limit: most }
+        } else {
+            OdooError::OutcomeUnknown { cause: None }
+        }
+        .into()),
+        Data::Whole(_) => Ok(outcome),
+        Data::Stream(stream) => {
+            stream.limit_to(most);
+            Ok(outcome)
         }
     }
 }

@@ -64,13 +64,23 @@ async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Response
     let address = origin::client_address(&parts.headers, &parts.extensions, &gateway.settings);
     let record = CallRecord::begin(now, key.id, id.clone(), address);
     let mut ending = Ending::new(record, gateway.records.clone(), began);
-    match accepted(gateway, &key, &parts.headers, body, &mut ending).await {
+    let mut told = HeaderMap::new();
+    let answered = match gateway.throttles.admit(&key, address, now, &mut told).await {
+        Ok(admission) => {
+            ending.holds(admission);
+            accepted(gateway, &key, &parts.headers, body, &mut ending).await
+        }
+        Err(error) => Err(error),
+    };
+    let mut response = match answered {
         Ok(outcome) => success(outcome, ending, id),
         Err(error) => {
             ending.end(error.code.as_str(), 0);
             error.into_response()
         }
-    }
+    };
+    response.headers_mut().extend(told);
+    response
 }
 
 async fn accepted(
@@ -87,10 +97,8 @@ async fn accepted(
         ));
     }
     let body = read_body(body, gateway.settings.max_request_bytes).await?;
-    let record = ending
-        .record()
-        .ok_or_else(|| AppError::internal("the call has ended"))?;
-    gateway.call(key, &body, record).await
+    let (admission, record) = ending.parts().ok_or_else(|| AppError::internal("the call has ended"))?;
+    gateway.call(key, admission, &body, record).await
 }
 
 /// The one key in the headers: `X-API-KEY`, or `Authorization: Bearer`.

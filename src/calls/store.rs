@@ -26,13 +26,14 @@ pub(super) async fn drop_days_before(pool: &PgPool, first_kept: NaiveDate) -> Re
         .await
 }
 
-/// Writes a batch and the last use of its keys, all or nothing. A batch that is
-/// there already changes nothing.
+/// Writes a batch, how often its keys were used, and their last use, all or nothing. A
+/// batch that is there already changes nothing. Only calls that went to Odoo are uses.
 pub(super) async fn write(pool: &PgPool, batch: &[Numbered]) -> Result<(), sqlx::Error> {
     let columns = Columns::of(batch);
     let mut transaction = pool.begin().await?;
     sqlx::query!(
-        "INSERT INTO call_records (called_at, id, api_key_id, model, method, code, way, duration_ms, odoo_ms,
+        "WITH inserted AS (
+         INSERT INTO call_records (called_at, id, api_key_id, model, method, code, way, duration_ms, odoo_ms,
                 answer_bytes, request_id, address)
          SELECT called_at, id, api_key_id, model, method, code, way, duration_ms, odoo_ms, answer_bytes, request_id,
                 address::inet
@@ -40,7 +41,12 @@ pub(super) async fn write(pool: &PgPool, batch: &[Numbered]) -> Result<(), sqlx:
                 $8::real[], $9::real[], $10::bigint[], $11::text[], $12::text[])
             AS batch (called_at, id, api_key_id, model, method, code, way, duration_ms, odoo_ms, answer_bytes,
                 request_id, address)
-         ON CONFLICT DO NOTHING",
+         ON CONFLICT DO NOTHING
+         RETURNING api_key_id, called_at, way)
+         INSERT INTO key_uses (api_key_id, day, calls)
+         SELECT api_key_id, (called_at AT TIME ZONE 'utc')::date, count(*) FROM inserted
+         WHERE way IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2
+         ON CONFLICT (api_key_id, day) DO UPDATE SET calls = key_uses.calls + EXCLUDED.calls",
         &columns.called_at,
         &columns.id,
         &columns.api_key_id,

@@ -24,9 +24,10 @@ use crate::state::AppState;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct PolicyForm {
-    /// `save`, `why`, `preset`, `disable`, `enable` or `roll`.
+    /// `save`, `why`, `preset`, `limits`, `disable`, `enable` or `roll`.
     r#do: String,
     document: String,
+    limits: String,
     preset: String,
     model: String,
     method: String,
@@ -106,6 +107,12 @@ async fn answer(state: &AppState, user: &SignedIn, id: ApiKeyId, form: PolicyFor
             presets::document(&form.preset)?.trim().clone_into(&mut shown.document);
             Ok(Notice::Done("It is in the editor. Nothing is saved yet.".into()))
         }
+        "limits" => {
+            shown.limits.clone_from(&form.limits);
+            issue::set_limits(pool, keys, id, &form.limits, user.id).await.map(|_| {
+                Notice::Done("The limits are saved. They hold from now on, everywhere within a second.".into())
+            })
+        }
         "disable" | "enable" => issue::set_disabled(pool, keys, id, form.r#do == "disable", user.id)
             .await
             .map(|key| Notice::Done(format!("The key is {} now.", key.status.label().to_lowercase()))),
@@ -117,7 +124,7 @@ async fn answer(state: &AppState, user: &SignedIn, id: ApiKeyId, form: PolicyFor
         },
         _ => Err(AppError::invalid("This form does nothing.")),
     };
-    let (document, question) = (shown.document, shown.question);
+    let (document, limits, question) = (shown.document, shown.limits, shown.question);
     let notice = match done {
         Ok(notice) => notice,
         Err(error) if error.code == ErrorCode::InvalidRequest || error.code == ErrorCode::Conflict => {
@@ -127,6 +134,7 @@ async fn answer(state: &AppState, user: &SignedIn, id: ApiKeyId, form: PolicyFor
     };
     Ok(Shown {
         document,
+        limits,
         question,
         notice: Some(notice),
         ..page(state, id).await?
@@ -141,6 +149,7 @@ pub async fn page(state: &AppState, id: ApiKeyId) -> Result<Shown> {
     Ok(Shown {
         key: issue::find(&state.pool, id).await?,
         document: issue::policy_of(&state.pool, id).await?,
+        limits: issue::limits_of(&state.pool, id).await?,
         notice: None,
         question: Question::default(),
         answer: None,

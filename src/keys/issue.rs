@@ -5,6 +5,7 @@ use sqlx::PgPool;
 
 use crate::error::{AppError, ErrorCode, Result};
 use crate::ids::{ApiKeyId, PolicyId, UserId};
+use crate::keys::limits::Limits;
 use crate::keys::model::{ApiKey, CreatedKey, KeyName, KeyPage, KeyQuery};
 use crate::keys::policy::{self, Policy};
 use crate::keys::secret::{MARK, PlainKey, PublicId};
@@ -26,6 +27,8 @@ pub struct NewKey<'a> {
     pub policy: &'a str,
     /// The shared policy that stands in the place of its own.
     pub policy_id: Option<PolicyId>,
+    /// Its limits: a document that was checked.
+    pub limits: &'a str,
 }
 
 impl<'a> NewKey<'a> {
@@ -39,6 +42,7 @@ impl<'a> NewKey<'a> {
             share_reads: false,
             policy: policy::READ_ONLY,
             policy_id: None,
+            limits: "{}",
         }
     }
 }
@@ -167,6 +171,28 @@ pub async fn set_policy(pool: &PgPool, keys: &KeyVerifier, id: ApiKeyId, documen
     Ok(key)
 }
 
+/// The limits of a key.
+///
+/// # Errors
+/// `not_found`, `unavailable`, `internal`.
+pub async fn limits_of(pool: &PgPool, id: ApiKeyId) -> Result<String> {
+    store::limits_of(pool, id).await?.ok_or_else(no_such_key)
+}
+
+/// Sets the limits of a key: here at once, on every other instance within a second.
+///
+/// # Errors
+/// `invalid_request` if they are none; `not_found`, `unavailable`, `internal`.
+pub async fn set_limits(pool: &PgPool, keys: &KeyVerifier, id: ApiKeyId, limits: &str, by: UserId) -> Result<ApiKey> {
+    let limits = Limits::parse(limits)?;
+    let key = store::set_limits(pool, id, &limits.to_json())
+        .await?
+        .ok_or_else(no_such_key)?;
+    keys.forget(&key.prefix);
+    tracing::info!(key.id = %key.id, key.prefix = %key.prefix, user.id = %by, "limits set");
+    Ok(key)
+}
+
 /// Makes a key that takes another's place, with all that the old one has; the old one
 /// ends after `grace_secs`, or when it would have ended anyway.
 ///
@@ -189,6 +215,7 @@ pub async fn roll(pool: &PgPool, keys: &KeyVerifier, id: ApiKeyId, grace_secs: i
         share_reads: old.share_reads,
         policy: &old.policy,
         policy_id: old.policy_id,
+        limits: &old.limits,
         ..NewKey::named(&name)
     };
     let new_id = store::insert(&mut transaction, new, plain.public_id(), &plain.hash()).await?;

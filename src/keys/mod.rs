@@ -15,6 +15,8 @@ mod known_ids;
 #[cfg(feature = "ssr")]
 pub mod last_used;
 #[cfg(feature = "ssr")]
+pub mod limits;
+#[cfg(feature = "ssr")]
 pub mod policy;
 #[cfg(feature = "ssr")]
 pub mod policy_page;
@@ -24,5 +26,7 @@ mod printed;
 pub mod secret;
 #[cfg(feature = "ssr")]
 mod store;
+#[cfg(feature = "ssr")]
+pub mod throttle;
 #[cfg(feature = "ssr")]
 pub mod verify;

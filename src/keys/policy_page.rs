@@ -4,6 +4,7 @@
 
 use leptos::prelude::*;
 
+use crate::keys::limits::Limits;
 use crate::keys::model::{ApiKey, KeyStatus};
 use crate::keys::policy::{Policy, in_words, presets};
 use crate::ui::badge::{Badge, Tone};
@@ -60,6 +61,8 @@ pub struct Shown {
     pub key: ApiKey,
     /// The document in the editor: the key's, or a draft.
     pub document: String,
+    /// The limits in the editor: the key's, or a draft.
+    pub limits: String,
     /// See [`Notice`].
     pub notice: Option<Notice>,
     /// What was asked.
@@ -74,6 +77,7 @@ pub fn print(shown: Shown) -> String {
     let Shown {
         key,
         document,
+        limits,
         notice,
         question,
         answer,
@@ -131,6 +135,7 @@ pub fn print(shown: Shown) -> String {
                     <button type="submit" name="do" value="save" class="button button-primary">"Save policy"</button>
                 </div>
             </form>
+            {limits_form(&address, limits)}
             {usable.then(|| lifecycle(&key, &address))}
         </div>
     }
@@ -209,6 +214,30 @@ fn answered(answer: Answer) -> impl IntoView {
     }
 }
 
+fn limits_form(address: &str, limits: String) -> impl IntoView + use<> {
+    let words = Limits::parse(&limits)
+        .map(|limits| limits.in_words())
+        .unwrap_or_default();
+    let address = address.to_owned();
+    view! {
+        <form class="card key-card form" method="post" action=address aria-labelledby="limits-title">
+            <h2 id="limits-title">"Limits"</h2>
+            {match words.is_empty() {
+                true => view! { <p class="muted">"It may call as often as it likes, from anywhere."</p> }.into_any(),
+                false => view! { <ul class="policy-words">{words.into_iter().map(|line| view! { <li>{line}</li> }).collect_view()}</ul> }.into_any(),
+            }}
+            <div class="field">
+                <label for="limits">"Limits"</label>
+                <textarea id="limits" name="limits" rows="4" spellcheck="false" class="code-field" aria-describedby="limits-hint">{limits}</textarea>
+                <p class="field-hint" id="limits-hint">
+                    "JSON, such as " <code>r#"{"per_minute":60,"burst":10,"per_day":5000,"per_month":100000,"concurrent":2,"addresses":["192.0.2.0/24"],"max_answer_bytes":1000000}"#</code> ". What is left out is not limited."
+                </p>
+            </div>
+            <div class="form-actions"><button type="submit" name="do" value="limits" class="button button-primary">"Save limits"</button></div>
+        </form>
+    }
+}
+
 fn lifecycle(key: &ApiKey, address: &str) -> impl IntoView + use<> {
     let disabled = key.status == KeyStatus::Disabled;
     let (verb, value, hint) = if disabled {
@@ -275,6 +304,7 @@ mod tests {
                 status: KeyStatus::Active,
             },
             document: document.into(),
+            limits: "{}".into(),
             notice: None,
             question: Question::default(),
             answer: None,

@@ -1,6 +1,6 @@
 //! The keys' SQL.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::Stream;
 use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
 
@@ -59,6 +59,7 @@ pub(super) struct VerifiableKey {
     pub(super) ends: Ends,
     pub(super) share_reads: bool,
     pub(super) policy: String,
+    pub(super) limits: String,
 }
 
 pub(super) async fn insert(
@@ -69,8 +70,8 @@ pub(super) async fn insert(
 ) -> Result<ApiKeyId, sqlx::Error> {
     let id = ApiKeyId(uuid::Uuid::now_v7());
     sqlx::query!(
-        "INSERT INTO api_keys (id, name, public_id, hash, expires_at, created_by, share_reads, policy, policy_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO api_keys (id, name, public_id, hash, expires_at, created_by, share_reads, policy, policy_id, limits)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         id.0,
         key.name.as_str(),
         public_id.as_str(),
@@ -80,6 +81,7 @@ pub(super) async fn insert(
         key.share_reads,
         key.policy,
         key.policy_id.map(|policy| policy.0),
+        key.limits,
     )
     .execute(connection)
     .await?;
@@ -147,6 +149,37 @@ pub(super) async fn set_policy(pool: &PgPool, id: ApiKeyId, document: &str) -> R
     find(pool, id).await
 }
 
+/// The key's limits; `None` if there is no such key.
+pub(super) async fn limits_of(pool: &PgPool, id: ApiKeyId) -> Result<Option<String>> {
+    let limits = sqlx::query_scalar!("SELECT limits FROM api_keys WHERE id = $1", id.0)
+        .fetch_optional(pool)
+        .await?;
+    Ok(limits)
+}
+
+/// Sets the key's limits; `None` if there is no such key.
+pub(super) async fn set_limits(pool: &PgPool, id: ApiKeyId, limits: &str) -> Result<Option<ApiKey>> {
+    sqlx::query!("UPDATE api_keys SET limits = $2 WHERE id = $1", id.0, limits)
+        .execute(pool)
+        .await?;
+    find(pool, id).await
+}
+
+/// How often the key was used on a day, and in its month up to then.
+pub(super) async fn calls_of_day_and_month(pool: &PgPool, id: ApiKeyId, day: NaiveDate) -> Result<(u64, u64)> {
+    let used = sqlx::query!(
+        r#"SELECT COALESCE(sum(calls) FILTER (WHERE day = $2), 0)::bigint AS "of_day!",
+                  COALESCE(sum(calls), 0)::bigint AS "of_month!"
+           FROM key_uses WHERE api_key_id = $1 AND day BETWEEN date_trunc('month', $2::date)::date AND $2"#,
+        id.0,
+        day
+    )
+    .fetch_one(pool)
+    .await?;
+    let count = |calls: i64| u64::try_from(calls).unwrap_or(0);
+    Ok((count(used.of_day), count(used.of_month)))
+}
+
 /// What a key that takes another's place has of it.
 pub(super) struct Successor {
     pub(super) name: String,
@@ -154,6 +187,7 @@ pub(super) struct Successor {
     pub(super) share_reads: bool,
     pub(super) policy: String,
     pub(super) policy_id: Option<PolicyId>,
+    pub(super) limits: String,
 }
 
 /// Locks a key that is to be rolled; `None` if there is none that is accepted.
@@ -163,7 +197,7 @@ pub(super) async fn lock_for_roll(
 ) -> Result<Option<Successor>, sqlx::Error> {
     sqlx::query_as!(
         Successor,
-        r#"SELECT name, expires_at, share_reads, policy, policy_id AS "policy_id: PolicyId" FROM api_keys
+        r#"SELECT name, expires_at, share_reads, policy, policy_id AS "policy_id: PolicyId", limits FROM api_keys
            WHERE id = $1 AND revoked_at IS NULL AND disabled_at IS NULL AND replaced_by IS NULL
                AND (expires_at IS NULL OR expires_at > now())
            FOR UPDATE"#,
@@ -296,7 +330,7 @@ pub(super) async fn list(pool: &PgPool, query: &KeyQuery) -> Result<KeyPage> {
 pub(super) async fn find_verifiable(pool: &PgPool, public_id: PublicId) -> Result<Option<VerifiableKey>> {
     let row = sqlx::query!(
         r#"SELECT api_keys.id AS "id: ApiKeyId", api_keys.name, hash, expires_at, revoked_at, disabled_at, share_reads,
-                  COALESCE(document, policy) AS "policy!"
+                  COALESCE(document, policy) AS "policy!", limits
            FROM api_keys LEFT JOIN policies ON policies.id = policy_id WHERE public_id = $1"#,
         public_id.as_str(),
     )
@@ -314,6 +348,7 @@ pub(super) async fn find_verifiable(pool: &PgPool, public_id: PublicId) -> Resul
             },
             share_reads: row.share_reads,
             policy: row.policy,
+            limits: row.limits,
         })
     }))
 }

@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::ids::ApiKeyId;
 use crate::keys::allowance::Allowance;
 use crate::keys::known_ids::KnownIds;
+use crate::keys::limits::Limits;
 use crate::keys::model::{Ends, KeyStatus};
 use crate::keys::policy::Policy;
 use crate::keys::secret::{KeyHash, PlainKey, PublicId};
@@ -52,6 +53,8 @@ pub struct AuthedKey {
     pub share_reads: bool,
     /// What it may do.
     pub policy: Arc<Policy>,
+    /// At which pace, how often and from where.
+    pub limits: Arc<Limits>,
 }
 
 /// Why a key is not accepted. For the log only: a client gets the same answer
@@ -197,12 +200,18 @@ impl KeyVerifier {
         telemetry::record_key_lookup();
         let generation = inner.generation.load(Ordering::Acquire);
         let found = store::find_verifiable(&inner.pool, id).await?.map(|key| {
+            let (policy, limits) = match Limits::parse(&key.limits) {
+                Ok(limits) => (Policy::load(&key.policy), limits),
+                // Limits that can't be read must not turn into none.
+                Err(_) => (Policy::Nothing, Limits::default()),
+            };
             Arc::new(Remembered {
                 key: AuthedKey {
                     id: key.id,
                     name: key.name.into(),
                     share_reads: key.share_reads,
-                    policy: Arc::new(Policy::load(&key.policy)),
+                    policy: Arc::new(policy),
+                    limits: Arc::new(limits),
                 },
                 hash: key.hash,
                 ends: key.ends,

@@ -322,6 +322,13 @@ pub struct ResultStream {
 }
 
 impl ResultStream {
+    /// Breaks off after so many bytes of the answer, if that is less than before.
+    pub fn limit_to(&mut self, bytes: u64) {
+        let read = self.first.as_ref().map_or(0, |first| first.len() as u64);
+        self.left = self.left.min(bytes.saturating_sub(read));
+        self.limit = self.limit.min(bytes);
+    }
+
     /// The next bytes; `None` once the result is whole.
     ///
     /// # Errors

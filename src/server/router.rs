@@ -23,6 +23,7 @@ use crate::calls::model::PATH as CALL_PATH;
 use crate::calls::sharing::Flights;
 use crate::error::{AppError, ErrorCode};
 use crate::keys::http::post_policy;
+use crate::keys::throttle::Throttles;
 use crate::server::shell::shell;
 use crate::server::{health, layers, openapi, request_id, site};
 use crate::session::guard;
@@ -60,6 +61,7 @@ fn gateway(state: &AppState) -> Router<AppState> {
         models: Arc::clone(&state.models),
         records: state.records.clone(),
         flights: Flights::default(),
+        throttles: Throttles::new(state.pool.clone()),
         settings: Arc::clone(&state.settings),
     };
     Router::new()

@@ -13,6 +13,7 @@ mod demo_odoo_ways;
 mod embedded_postgres;
 mod guide;
 mod keys;
+mod limits;
 mod policies;
 mod session;
 mod site;

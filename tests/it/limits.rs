@@ -1,0 +1,233 @@
+//! Limits of a key: its pace, its quotas, how many calls at the same time, from where,
+//! and how large an answer.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use odoo_bridge::demo_odoo::Fault;
+use odoo_bridge::keys::issue::{self, NewKey};
+use odoo_bridge::keys::model::KeyName;
+use odoo_bridge::keys::policy::{FULL, READ_ONLY};
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::helpers::{Actor, Answer, TestApp, eventually};
+
+async fn limited(app: &TestApp, limits: &str) -> Actor {
+    let name = KeyName::parse("limited").expect("a name");
+    let new = NewKey {
+        limits,
+        policy: READ_ONLY,
+        ..NewKey::named(&name)
+    };
+    app.with(&issue::create(&app.pool, new).await.expect("a key"))
+}
+
+fn count() -> Value {
+    json!({"model": "res.partner", "method": "search_count", "args": [[]]})
+}
+
+fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
+    answer
+        .headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+fn retry_after(answer: &Answer) -> u64 {
+    header(answer, "retry-after").parse().expect("seconds")
+}
+
+#[sqlx::test]
+async fn a_pace_lets_a_burst_through_and_tells_every_answer_what_is_left(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let actor = limited(&app, r#"{"per_minute":6,"burst":3}"#).await;
+    for left in [2, 1, 0] {
+        let answer = actor.call(&count()).await;
+        answer.data();
+        assert!(
+            header(&answer, "ratelimit").starts_with(&format!("\"pace\";r={left};")),
+            "{:?}",
+            answer.headers
+        );
+        assert_eq!(header(&answer, "ratelimit-policy"), "\"pace\";q=3;w=30");
+    }
+    let asked = app.demo.counts().of("execute_kw");
+    let refused = actor.call(&count()).await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (429, "rate_limited"),
+        "{}",
+        refused.text
+    );
+    assert!(refused.json["retryable"] == true && (1..=10).contains(&retry_after(&refused)));
+    assert!(header(&refused, "ratelimit").starts_with("\"pace\";r=0;"));
+    assert_eq!(app.demo.counts().of("execute_kw"), asked, "Odoo was not asked");
+    let free = limited(&app, "{}").await.call(&count()).await;
+    assert!(
+        free.headers.get("ratelimit").is_none(),
+        "a key without limits says nothing of them"
+    );
+}
+
+#[sqlx::test]
+async fn a_quota_counts_what_went_to_odoo_and_nothing_else(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let actor = limited(&app, r#"{"per_day":3}"#).await;
+    let create = json!({"model": "res.partner", "method": "create", "args": [{"name": "x"}]});
+    for _ in 0..5 {
+        assert_eq!(actor.call(&create).await.code(), "policy_denied", "costs nothing");
+    }
+    for _ in 0..3 {
+        actor.call(&count()).await.data();
+    }
+    let refused = actor.call(&count()).await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (429, "quota_exceeded"),
+        "{}",
+        refused.text
+    );
+    assert_eq!(refused.json["retryable"], false);
+    assert!((1..=86_400).contains(&retry_after(&refused)));
+}
+
+#[sqlx::test]
+async fn a_quota_outlives_a_restart_and_is_shared_by_instances(pool: PgPool) {
+    let app = TestApp::spawn(pool.clone()).await;
+    let actor = limited(&app, r#"{"per_month":2}"#).await;
+    actor.call(&count()).await.data();
+    actor.call(&count()).await.data();
+    app.bridge.stop().await;
+    let other = TestApp::spawn(pool).await;
+    let again = Actor {
+        address: other.address.clone(),
+        ..actor
+    };
+    let refused = again.call(&count()).await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (429, "quota_exceeded"),
+        "{}",
+        refused.text
+    );
+}
+
+#[sqlx::test]
+async fn only_so_many_calls_run_at_the_same_time(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let actor = limited(&app, r#"{"concurrent":2}"#).await;
+    actor.call(&count()).await.data();
+    app.demo.faults().set_latency(Duration::from_millis(400));
+    let call = count();
+    let answers = join_all((0..6).map(|_| actor.call(&call))).await;
+    let done = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(
+        done,
+        2,
+        "{:?}",
+        answers.iter().map(|answer| answer.status).collect::<Vec<_>>()
+    );
+    assert!(
+        answers
+            .iter()
+            .filter(|answer| answer.status != 200)
+            .all(|answer| answer.code() == "rate_limited")
+    );
+    app.demo.faults().clear();
+    actor.call(&count()).await.data();
+}
+
+#[sqlx::test]
+async fn a_client_that_goes_away_gives_its_place_back(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let actor = limited(&app, r#"{"concurrent":1}"#).await;
+    actor.call(&count()).await.data();
+    app.demo.faults().set_latency(Duration::from_secs(20));
+    let call = count();
+    let gone = tokio::time::timeout(Duration::from_millis(300), actor.call(&call)).await;
+    assert!(gone.is_err(), "the client left");
+    app.demo.faults().clear();
+    eventually("its place is free", || async { actor.call(&call).await.status == 200 }).await;
+}
+
+#[sqlx::test]
+async fn a_key_is_bound_to_its_addresses(pool: PgPool) {
+    let app = TestApp::spawn_with(pool, &["--trusted-proxies", "127.0.0.1"]).await;
+    let actor = limited(&app, r#"{"addresses":["192.0.2.0/24"]}"#).await;
+    let from = async |address: &str| {
+        let request = actor
+            .request(Method::POST, "/call")
+            .header("X-Forwarded-For", address)
+            .json(&count());
+        Answer::of(request.send().await.expect("an answer")).await
+    };
+    from("192.0.2.7").await.data();
+    let refused = from("198.51.100.7").await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (403, "policy_denied"),
+        "{}",
+        refused.text
+    );
+    assert_eq!(
+        refused.json["details"],
+        json!({"rule": "addresses", "name": "198.51.100.7"})
+    );
+    assert_eq!(
+        actor.call(&count()).await.code(),
+        "policy_denied",
+        "the proxy itself is not among them"
+    );
+}
+
+#[sqlx::test]
+async fn an_answer_that_is_too_large_for_its_key_is_not_passed_on(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let actor = limited(&app, r#"{"max_answer_bytes":2000}"#).await;
+    actor.call(&count()).await.data();
+    let all = json!({"model": "res.partner", "method": "search_read", "args": [[]]});
+    let refused = actor.call(&all).await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (502, "odoo_error"),
+        "{}",
+        refused.text
+    );
+    assert_eq!(refused.json["details"]["limit_bytes"], 2000);
+    app.demo
+        .faults()
+        .set_times("execute_kw", 1, Fault::Huge { bytes: 200_000 });
+    let response = actor.post_json("/call", &all).await;
+    assert!(response.bytes().await.is_err(), "one that streams is broken off");
+}
+
+#[sqlx::test]
+async fn limits_are_set_on_the_page_and_nonsense_is_refused_by_its_word(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let person = app.signed_in().await;
+    let name = KeyName::parse("page").expect("a name");
+    let new = NewKey {
+        policy: FULL,
+        ..NewKey::named(&name)
+    };
+    let key = issue::create(&app.pool, new).await.expect("a key");
+    let actor = app.with(&key);
+    actor.call(&count()).await.data();
+    let save = async |limits: &str| {
+        let path = format!("/keys/{}/policy", key.key.id);
+        let form = [("do", "limits"), ("limits", limits)];
+        let request = person
+            .request(Method::POST, &path)
+            .header("Accept", "text/html")
+            .form(&form);
+        request.send().await.expect("an answer").text().await.expect("a page")
+    };
+    assert!(save(r#"{"per_minut":1}"#).await.contains("per_minut"));
+    assert_eq!(issue::limits_of(&app.pool, key.key.id).await.expect("limits"), "{}");
+    assert!(save(r#"{"per_minute":1}"#).await.contains("At most 1 calls a minute"));
+    actor.call(&count()).await.data();
+    assert_eq!(actor.call(&count()).await.code(), "rate_limited");
+}
