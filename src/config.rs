@@ -68,6 +68,9 @@ pub struct CreateKeyArgs {
     /// A file with a policy document, which says what it may do. Read only if neither is given.
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+    /// A file with limits: pace, quotas, concurrency, addresses, origins (docs/policies.md).
+    #[arg(long, value_name = "FILE")]
+    pub limits: Option<PathBuf>,
     /// Let identical reads that are in flight at the same time share one call to Odoo.
     #[arg(long)]
     pub share_reads: bool,

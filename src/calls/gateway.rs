@@ -8,6 +8,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 
+use crate::calls::cors::Preflights;
 use crate::calls::models::Models;
 use crate::calls::records::{CallRecord, Recorder};
 use crate::calls::request::CallRequest;
@@ -37,6 +38,8 @@ pub struct Gateway {
     pub flights: Flights,
     /// Whether a limited key may call now.
     pub throttles: Throttles,
+    /// What browsers ask before a call.
+    pub preflights: Preflights,
     /// All settings.
     pub settings: Arc<Settings>,
 }

@@ -14,6 +14,7 @@ use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::calls::answer::{Ending, success};
+use crate::calls::cors;
 use crate::calls::gateway::{Gateway, Outcome};
 use crate::calls::model::KEY_HEADER;
 use crate::calls::records::CallRecord;
@@ -44,6 +45,9 @@ pub async fn post_call(State(gateway): State<Arc<Gateway>>, request: Request) ->
 
 async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Response {
     let began = Instant::now();
+    if request.method() == Method::OPTIONS {
+        return gateway.preflights.answer(request.headers()).await;
+    }
     if request.method() != Method::POST {
         let mut response = AppError::new(ErrorCode::MethodNotAllowed, "Use POST to make a call.").into_response();
         response
@@ -65,7 +69,11 @@ async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Response
     let record = CallRecord::begin(now, key.id, id.clone(), address);
     let mut ending = Ending::new(record, gateway.records.clone(), began);
     let mut told = HeaderMap::new();
-    let answered = match gateway.throttles.admit(&key, address, now, &mut told).await {
+    let admitted = match cors::check(&key, &parts.headers, &mut told) {
+        Ok(()) => gateway.throttles.admit(&key, address, now, &mut told).await,
+        Err(error) => Err(error),
+    };
+    let answered = match admitted {
         Ok(admission) => {
             ending.holds(admission);
             accepted(gateway, &key, &parts.headers, body, &mut ending).await

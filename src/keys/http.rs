@@ -15,6 +15,7 @@ use crate::ids::ApiKeyId;
 use crate::keys::issue;
 use crate::keys::policy::{Policy, presets};
 use crate::keys::policy_page::{Answer, GRACES, Notice, Question, Shown, print};
+use crate::keys::shared_policies;
 use crate::server::shell::shell;
 use crate::session::guard;
 use crate::session::model::SignedIn;
@@ -24,7 +25,8 @@ use crate::state::AppState;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct PolicyForm {
-    /// `save`, `why`, `preset`, `limits`, `disable`, `enable` or `roll`.
+    /// `save`, `save_shared`, `share`, `follow`, `why`, `preset`, `limits`, `disable`,
+    /// `enable` or `roll`.
     r#do: String,
     document: String,
     limits: String,
@@ -34,6 +36,8 @@ pub struct PolicyForm {
     args: String,
     kwargs: String,
     grace: String,
+    shared: String,
+    shared_name: String,
 }
 
 /// A page that was printed for this very request.
@@ -85,7 +89,7 @@ async fn answer(state: &AppState, user: &SignedIn, id: ApiKeyId, form: PolicyFor
         args: form.args,
         kwargs: form.kwargs,
     };
-    if matches!(&*form.r#do, "save" | "why") {
+    if matches!(&*form.r#do, "save" | "save_shared" | "share" | "why") {
         shown.document.clone_from(&form.document);
     }
     let (pool, keys) = (&state.pool, &state.keys);
@@ -93,6 +97,29 @@ async fn answer(state: &AppState, user: &SignedIn, id: ApiKeyId, form: PolicyFor
         "save" => issue::set_policy(pool, keys, id, &form.document, user.id)
             .await
             .map(|_| Notice::Done("The policy is saved. It holds from now on, everywhere within a second.".into())),
+        "save_shared" => match shown.follows {
+            Some(policy) => shared_policies::change(pool, keys, policy, &form.document, user.id)
+                .await
+                .map(|()| {
+                    Notice::Done("The shared policy is saved. All its keys follow, everywhere within a second.".into())
+                }),
+            None => Err(AppError::invalid("This key follows no shared policy.")),
+        },
+        "share" => shared_policies::share(pool, keys, id, &form.shared_name, &form.document, user.id)
+            .await
+            .map(|()| Notice::Done("The policy is shared. This key follows it; on their pages, others can.".into())),
+        "follow" => {
+            let policy = form
+                .shared
+                .parse()
+                .map_err(|_| AppError::invalid("Choose a shared policy."))?;
+            let followed = shared_policies::follow(pool, keys, id, policy, user.id).await;
+            // From here on its document is the other's.
+            if followed.is_ok() {
+                shown.document = issue::policy_of(pool, id).await?;
+            }
+            followed.map(|()| Notice::Done("The key follows the shared policy from now on.".into()))
+        }
         "why" => {
             let asked = why(state, &shown.document, &shown.question).await;
             match asked {
@@ -150,6 +177,8 @@ pub async fn page(state: &AppState, id: ApiKeyId) -> Result<Shown> {
         key: issue::find(&state.pool, id).await?,
         document: issue::policy_of(&state.pool, id).await?,
         limits: issue::limits_of(&state.pool, id).await?,
+        shared: shared_policies::list(&state.pool).await?,
+        follows: shared_policies::of_key(&state.pool, id).await?,
         notice: None,
         question: Question::default(),
         answer: None,

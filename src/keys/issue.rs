@@ -50,8 +50,10 @@ impl<'a> NewKey<'a> {
 /// Makes a key. Its plaintext is in the answer and nowhere else.
 ///
 /// # Errors
+/// `invalid_request` if policy and limits are none, or do not go together;
 /// `unavailable`, `internal`.
 pub async fn create(pool: &PgPool, new: NewKey<'_>) -> Result<CreatedKey> {
+    check_public(&Policy::parse(new.policy)?, &Limits::parse(new.limits)?)?;
     loop {
         let plain = PlainKey::generate();
         let mut connection = pool.acquire().await?;
@@ -165,6 +167,7 @@ pub async fn policy_of_prefix(pool: &PgPool, prefix: &str) -> Result<String> {
 /// `invalid_request` if it is no policy; `not_found`, `unavailable`, `internal`.
 pub async fn set_policy(pool: &PgPool, keys: &KeyVerifier, id: ApiKeyId, document: &str, by: UserId) -> Result<ApiKey> {
     let policy = Policy::parse(document)?;
+    check_public(&policy, &Limits::parse(&limits_of(pool, id).await?)?)?;
     let key = store::set_policy(pool, id, document).await?.ok_or_else(no_such_key)?;
     keys.forget(&key.prefix);
     tracing::info!(key.id = %key.id, key.prefix = %key.prefix, access = policy.word(), user.id = %by, "policy set");
@@ -185,6 +188,7 @@ pub async fn limits_of(pool: &PgPool, id: ApiKeyId) -> Result<String> {
 /// `invalid_request` if they are none; `not_found`, `unavailable`, `internal`.
 pub async fn set_limits(pool: &PgPool, keys: &KeyVerifier, id: ApiKeyId, limits: &str, by: UserId) -> Result<ApiKey> {
     let limits = Limits::parse(limits)?;
+    check_public(&Policy::load(&policy_of(pool, id).await?), &limits)?;
     let key = store::set_limits(pool, id, &limits.to_json())
         .await?
         .ok_or_else(no_such_key)?;
@@ -229,6 +233,16 @@ pub async fn roll(pool: &PgPool, keys: &KeyVerifier, id: ApiKeyId, grace_secs: i
         key,
         plaintext: plain.reveal(),
     })
+}
+
+/// Everyone who opens a page can read the key in it.
+pub(super) fn check_public(policy: &Policy, limits: &Limits) -> Result<()> {
+    if limits.origins.is_empty() || policy.only_reads() {
+        return Ok(());
+    }
+    Err(AppError::invalid(
+        "A key with origins is public by nature: everyone who opens the page can read it. It may only read.",
+    ))
 }
 
 fn no_such_key() -> AppError {

@@ -35,6 +35,10 @@ pub struct Limits {
     /// The only networks that calls may come from: `192.0.2.7` or `192.0.2.0/24`.
     #[serde(skip_serializing_if = "Vec::is_empty", with = "networks")]
     pub addresses: Vec<IpNet>,
+    /// The web pages that may call with this key: `https://shop.example.com`. A key that a
+    /// page holds is public by nature, so that it may only read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<String>,
     /// The largest result, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_answer_bytes: Option<u64>,
@@ -71,6 +75,16 @@ impl Limits {
         }
         if limits.burst.is_some() && limits.per_minute.is_none() {
             return Err(AppError::invalid("burst counts only with per_minute."));
+        }
+        if limits.origins.len() > ADDRESSES_MAX {
+            return Err(AppError::invalid(format!(
+                "There are more than {ADDRESSES_MAX} origins."
+            )));
+        }
+        if let Some(origin) = limits.origins.iter().find(|origin| !is_origin(origin)) {
+            return Err(AppError::invalid(format!(
+                "\"{origin}\" is no origin. Write scheme, host and port as a browser does: https://shop.example.com"
+            )));
         }
         if limits.addresses.len() > ADDRESSES_MAX {
             return Err(AppError::invalid(format!(
@@ -119,11 +133,23 @@ impl Limits {
             let networks: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
             lines.push(format!("Only from {}.", networks.join(", ")));
         }
+        if !self.origins.is_empty() {
+            lines.push(format!(
+                "Only from web pages of {}. Such a key is public by nature: everyone who opens the page can read it.",
+                self.origins.join(", ")
+            ));
+        }
         if let Some(bytes) = self.max_answer_bytes {
             lines.push(format!("Answers of at most {bytes} bytes."));
         }
         lines
     }
+}
+
+/// Whether it is exactly what a browser sends as `Origin`.
+fn is_origin(text: &str) -> bool {
+    reqwest::Url::parse(text)
+        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text)
 }
 
 /// An address alone is a network of one.
@@ -180,6 +206,10 @@ mod tests {
             (r#"{"burst":1}"#, "per_minute"),
             (r#"{"addresses":["example.com"]}"#, "example.com"),
             (r#"{"addresses":["192.0.2.0/33"]}"#, "192.0.2.0/33"),
+            (r#"{"origins":["*"]}"#, "*"),
+            (r#"{"origins":["https://a.example.com/"]}"#, "https://a.example.com/"),
+            (r#"{"origins":["https://A.example.com"]}"#, "https://A.example.com"),
+            (r#"{"origins":["null"]}"#, "null"),
         ] {
             let error = Limits::parse(text).expect_err(text);
             assert!(error.message.contains(word), "{text}: {}", error.message);

@@ -17,6 +17,8 @@ pub mod last_used;
 #[cfg(feature = "ssr")]
 pub mod limits;
 #[cfg(feature = "ssr")]
+pub mod origins;
+#[cfg(feature = "ssr")]
 pub mod policy;
 #[cfg(feature = "ssr")]
 pub mod policy_page;
@@ -24,6 +26,8 @@ pub mod policy_page;
 mod printed;
 #[cfg(feature = "ssr")]
 pub mod secret;
+#[cfg(feature = "ssr")]
+pub mod shared_policies;
 #[cfg(feature = "ssr")]
 mod store;
 #[cfg(feature = "ssr")]

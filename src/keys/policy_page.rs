@@ -4,9 +4,11 @@
 
 use leptos::prelude::*;
 
+use crate::ids::PolicyId;
 use crate::keys::limits::Limits;
 use crate::keys::model::{ApiKey, KeyStatus};
 use crate::keys::policy::{Policy, in_words, presets};
+use crate::keys::shared_policies::SharedPolicy;
 use crate::ui::badge::{Badge, Tone};
 use crate::ui::timestamp::Timestamp;
 
@@ -61,6 +63,10 @@ pub struct Shown {
     pub key: ApiKey,
     /// The document in the editor: the key's, or a draft.
     pub document: String,
+    /// All shared policies.
+    pub shared: Vec<SharedPolicy>,
+    /// The one of them that the key follows.
+    pub follows: Option<PolicyId>,
     /// The limits in the editor: the key's, or a draft.
     pub limits: String,
     /// See [`Notice`].
@@ -77,12 +83,15 @@ pub fn print(shown: Shown) -> String {
     let Shown {
         key,
         document,
+        shared,
+        follows,
         limits,
         notice,
         question,
         answer,
     } = shown;
     let policy = Policy::load(&document);
+    let followed = shared.iter().find(|policy| Some(policy.id) == follows).cloned();
     let address = format!("/keys/{}/policy", key.id);
     let usable = key.status != KeyStatus::Revoked && key.status != KeyStatus::Expired;
     view! {
@@ -101,6 +110,13 @@ pub fn print(shown: Shown) -> String {
             </section>
             <form class="card key-card form" method="post" action=address.clone() aria-labelledby="document-title">
                 <h2 id="document-title">"As a document"</h2>
+                {followed.as_ref().map(|policy| view! {
+                    <p class="notice">
+                        "It follows the shared policy " <strong>{policy.name.clone()}</strong>
+                        {format!(", as {} {} in all. ", policy.keys, if policy.keys == 1 { "key does" } else { "keys do" })}
+                        "\u{201c}Save policy\u{201d} gives this key one of its own."
+                    </p>
+                })}
                 <div class="field">
                     <label for="preset">"Begin with"</label>
                     <div class="inline-fields">
@@ -133,7 +149,30 @@ pub fn print(shown: Shown) -> String {
                 <div class="form-actions">
                     <button type="submit" name="do" value="why" class="button">"Ask why"</button>
                     <button type="submit" name="do" value="save" class="button button-primary">"Save policy"</button>
+                    {followed.is_some().then(|| view! {
+                        <button type="submit" name="do" value="save_shared" class="button">"Save for all that follow it"</button>
+                    })}
                 </div>
+                <div class="field">
+                    <label for="shared-name">"Share this policy with other keys, under a name"</label>
+                    <div class="inline-fields">
+                        <input id="shared-name" type="text" name="shared_name" maxlength="100" autocomplete="off" placeholder="Stock robots" />
+                        <button type="submit" name="do" value="share" class="button">"Share"</button>
+                    </div>
+                </div>
+                {(!shared.is_empty()).then(|| view! {
+                    <div class="field">
+                        <label for="shared">"Or follow a policy that is shared"</label>
+                        <div class="inline-fields">
+                            <select id="shared" name="shared">
+                                {shared.iter().map(|policy| view! {
+                                    <option value=policy.id.to_string() selected=Some(policy.id) == follows>{policy.name.clone()}</option>
+                                }).collect_view()}
+                            </select>
+                            <button type="submit" name="do" value="follow" class="button">"Follow it"</button>
+                        </div>
+                    </div>
+                })}
             </form>
             {limits_form(&address, limits)}
             {usable.then(|| lifecycle(&key, &address))}
@@ -305,6 +344,8 @@ mod tests {
             },
             document: document.into(),
             limits: "{}".into(),
+            shared: Vec::new(),
+            follows: None,
             notice: None,
             question: Question::default(),
             answer: None,

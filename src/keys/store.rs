@@ -10,6 +10,7 @@ use crate::keys::issue::NewKey;
 use crate::keys::model::{ApiKey, Ends, KEYS_PER_PAGE, KeyPage, KeyQuery, KeySort, KeyStatus};
 use crate::keys::policy::Policy;
 use crate::keys::secret::{KeyHash, MARK, PublicId};
+use crate::keys::shared_policies::SharedPolicy;
 
 /// A row, as the queries here read it.
 #[derive(sqlx::FromRow)]
@@ -155,6 +156,20 @@ pub(super) async fn limits_of(pool: &PgPool, id: ApiKeyId) -> Result<Option<Stri
         .fetch_optional(pool)
         .await?;
     Ok(limits)
+}
+
+/// Whether a key that may be used has this origin.
+pub(super) async fn is_origin_of_any(pool: &PgPool, origin: &str) -> Result<bool> {
+    let known = sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+            SELECT FROM api_keys
+            WHERE limits LIKE '%"origins"%' AND revoked_at IS NULL AND limits::jsonb -> 'origins' ? $1
+        ) AS "known!""#,
+        origin
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(known)
 }
 
 /// Sets the key's limits; `None` if there is no such key.
@@ -405,4 +420,91 @@ pub(super) async fn touch_last_used(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// All shared policies, by name, and how many keys follow each.
+pub(super) async fn shared_policies(pool: &PgPool) -> Result<Vec<SharedPolicy>> {
+    let rows = sqlx::query!(
+        r#"SELECT policies.id AS "id: PolicyId", policies.name, count(api_keys.id) AS "keys!"
+           FROM policies LEFT JOIN api_keys ON api_keys.policy_id = policies.id AND api_keys.revoked_at IS NULL
+           GROUP BY policies.id ORDER BY lower(policies.name), policies.id"#
+    )
+    .fetch_all(pool)
+    .await?;
+    let policy = |row| {
+        let (id, name, keys): (PolicyId, String, i64) = row;
+        SharedPolicy {
+            id,
+            name,
+            keys: u64::try_from(keys).unwrap_or(0),
+        }
+    };
+    Ok(rows
+        .into_iter()
+        .map(|row| policy((row.id, row.name, row.keys)))
+        .collect())
+}
+
+/// The shared policy that a key follows.
+pub(super) async fn shared_policy_of(pool: &PgPool, key: ApiKeyId) -> Result<Option<PolicyId>> {
+    let id = sqlx::query_scalar!(
+        r#"SELECT policy_id AS "id: PolicyId" FROM api_keys WHERE id = $1"#,
+        key.0
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(id.flatten())
+}
+
+pub(super) async fn insert_shared_policy(pool: &PgPool, name: &str, document: &str) -> Result<PolicyId, sqlx::Error> {
+    let id = PolicyId(uuid::Uuid::now_v7());
+    sqlx::query!(
+        "INSERT INTO policies (id, name, document) VALUES ($1, $2, $3)",
+        id.0,
+        name,
+        document
+    )
+    .execute(pool)
+    .await?;
+    Ok(id)
+}
+
+pub(super) async fn shared_document(pool: &PgPool, id: PolicyId) -> Result<Option<String>> {
+    let document = sqlx::query_scalar!("SELECT document FROM policies WHERE id = $1", id.0)
+        .fetch_optional(pool)
+        .await?;
+    Ok(document)
+}
+
+/// Lets a key follow a shared policy; `None` if there is no such key.
+pub(super) async fn follow_shared_policy(pool: &PgPool, key: ApiKeyId, id: PolicyId) -> Result<Option<ApiKey>> {
+    sqlx::query!("UPDATE api_keys SET policy_id = $2 WHERE id = $1", key.0, id.0)
+        .execute(pool)
+        .await?;
+    find(pool, key).await
+}
+
+/// The different limits of the keys that follow a shared policy.
+pub(super) async fn limits_of_followers(pool: &PgPool, id: PolicyId) -> Result<Vec<String>> {
+    let limits = sqlx::query_scalar!(
+        "SELECT DISTINCT limits FROM api_keys WHERE policy_id = $1 AND revoked_at IS NULL",
+        id.0
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(limits)
+}
+
+/// Changes a shared policy; gives the prefixes of the keys that follow it.
+pub(super) async fn change_shared_policy(pool: &PgPool, id: PolicyId, document: &str) -> Result<Vec<String>> {
+    sqlx::query!("UPDATE policies SET document = $2 WHERE id = $1", id.0, document)
+        .execute(pool)
+        .await?;
+    let prefixes = sqlx::query_scalar!(
+        r#"SELECT 'obk_' || public_id AS "prefix!" FROM api_keys WHERE policy_id = $1"#,
+        id.0
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(prefixes)
 }

@@ -204,10 +204,15 @@ async fn create_key(settings: &Settings, args: CreateKeyArgs) -> Result<(), Fail
             presets::document(&id).map_err(AppError::from)?.to_owned()
         }
     };
+    let limits = match &args.limits {
+        Some(file) => read_file("limits", file)?,
+        None => "{}".to_owned(),
+    };
     let new = NewKey {
         expires_at,
         share_reads: args.share_reads,
         policy: &policy,
+        limits: &limits,
         ..NewKey::named(&name)
     };
     with_database(settings, async |pool| {
@@ -238,10 +243,14 @@ async fn create_key(settings: &Settings, args: CreateKeyArgs) -> Result<(), Fail
     .await
 }
 
+fn read_file(argument: &str, file: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(file)
+        .map_err(|error| Failure::Settings(format!("--{argument}: can't read {} ({error}).", file.display())))
+}
+
 /// A policy document out of a file, checked.
 fn read_policy(file: &Path) -> Result<String, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::Settings(format!("--policy: can't read {} ({error}).", file.display())))?;
+    let text = read_file("policy", file)?;
     Policy::parse(&text).map_err(|error| Failure::Settings(format!("--policy: {error}")))?;
     Ok(text)
 }

@@ -17,6 +17,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
 
 use crate::app::App;
+use crate::calls::cors::Preflights;
 use crate::calls::gateway::Gateway;
 use crate::calls::http::post_call;
 use crate::calls::model::PATH as CALL_PATH;
@@ -62,6 +63,7 @@ fn gateway(state: &AppState) -> Router<AppState> {
         records: state.records.clone(),
         flights: Flights::default(),
         throttles: Throttles::new(state.pool.clone()),
+        preflights: Preflights::new(state.pool.clone()),
         settings: Arc::clone(&state.settings),
     };
     Router::new()

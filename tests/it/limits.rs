@@ -231,3 +231,89 @@ async fn limits_are_set_on_the_page_and_nonsense_is_refused_by_its_word(pool: Pg
     actor.call(&count()).await.data();
     assert_eq!(actor.call(&count()).await.code(), "rate_limited");
 }
+
+#[sqlx::test]
+async fn a_web_page_may_use_a_key_that_names_it_and_is_asked_without_a_key(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let shop = "https://shop.example.com";
+    let actor = limited(&app, &format!(r#"{{"origins":["{shop}"]}}"#)).await;
+    let asks = async |origin: &str| {
+        let request = app
+            .anonymous()
+            .client
+            .request(Method::OPTIONS, format!("{}/call", app.address));
+        let request = request
+            .header("Origin", origin)
+            .header("Access-Control-Request-Method", "POST");
+        request.send().await.expect("an answer")
+    };
+    let preflight = asks(shop).await;
+    assert_eq!(preflight.status(), 200);
+    assert_eq!(preflight.headers()["access-control-allow-origin"], shop);
+    assert!(
+        preflight.headers()["access-control-allow-headers"]
+            .to_str()
+            .is_ok_and(|names| names.contains("x-api-key"))
+    );
+    assert_eq!(preflight.headers()["vary"], "origin");
+    let foreign = asks("https://elsewhere.example.com").await;
+    assert!(
+        foreign
+            .headers()
+            .keys()
+            .all(|name| !name.as_str().starts_with("access-control")),
+        "{:?}",
+        foreign.headers()
+    );
+
+    let from = async |actor: &Actor, origin: Option<&str>| {
+        let mut request = actor.client.post(format!("{}/call", app.address)).json(&count());
+        request = request.header("X-API-KEY", actor.key.as_deref().unwrap_or_default());
+        if let Some(origin) = origin {
+            request = request.header("Origin", origin);
+        }
+        Answer::of(request.send().await.expect("an answer")).await
+    };
+    let answer = from(&actor, Some(shop)).await;
+    answer.data();
+    assert_eq!(header(&answer, "access-control-allow-origin"), shop);
+    for other in [Some("https://elsewhere.example.com"), Some("null"), None] {
+        let refused = from(&actor, other).await;
+        assert_eq!((refused.status, refused.code()), (403, "policy_denied"), "{other:?}");
+        assert!(refused.headers.get("access-control-allow-origin").is_none());
+    }
+    let plain = limited(&app, "{}").await;
+    let answer = from(&plain, Some(shop)).await;
+    answer.data();
+    assert!(
+        answer.headers.get("access-control-allow-origin").is_none(),
+        "a key without origins has no CORS at all"
+    );
+}
+
+#[sqlx::test]
+async fn a_key_that_a_page_holds_may_only_read(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let person = app.signed_in().await;
+    let name = KeyName::parse("public").expect("a name");
+    let key = issue::create(&app.pool, NewKey::named(&name)).await.expect("a key");
+    let send = async |form: &[(&str, &str)]| {
+        let path = format!("/keys/{}/policy", key.key.id);
+        let request = person
+            .request(Method::POST, &path)
+            .header("Accept", "text/html")
+            .form(form);
+        request.send().await.expect("an answer").text().await.expect("a page")
+    };
+    let origins = [
+        ("do", "limits"),
+        ("limits", r#"{"origins":["https://shop.example.com"]}"#),
+    ];
+    assert!(send(&origins).await.contains("public by nature"));
+    let page = send(&[("do", "save"), ("document", FULL)]).await;
+    assert!(page.contains("It may only read."), "{page}");
+    assert_eq!(
+        issue::policy_of(&app.pool, key.key.id).await.expect("a policy"),
+        READ_ONLY
+    );
+}

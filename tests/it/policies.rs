@@ -148,35 +148,56 @@ async fn a_change_binds_here_at_once_and_on_another_instance_within_a_second(poo
 
 #[sqlx::test]
 async fn a_shared_policy_is_edited_once_and_all_its_keys_follow(pool: PgPool) {
-    let app = TestApp::spawn(pool).await;
-    let keys = [key(&app, FULL).await, key(&app, FULL).await];
-    let id = uuid::Uuid::now_v7();
-    let statements = [
-        format!("INSERT INTO policies (id, name, document) VALUES ('{id}', 'shared', '{READ_ONLY}')"),
-        format!("UPDATE api_keys SET policy_id = '{id}'"),
-    ];
-    for statement in statements {
-        sqlx::query(sqlx::AssertSqlSafe(statement))
-            .execute(&app.pool)
-            .await
-            .expect("done");
-    }
-    for key in &keys {
-        let actor = app.with(key);
-        eventually("it has the shared one", || async {
-            actor.call(&create()).await.json["code"] == "policy_denied"
+    let app = TestApp::spawn(pool.clone()).await;
+    let other = start(pool, &["--odoo-transport", "jsonrpc"]).await;
+    let person = app.signed_in().await;
+    let (first, second) = (key(&app, FULL).await, key(&app, FULL).await);
+    let share = [("do", "share"), ("shared_name", "Robots"), ("document", READ_ONLY)];
+    let (_, page) = post(&person, first.key.id, &share).await;
+    assert!(
+        page.contains("The policy is shared.") && page.contains("Robots"),
+        "{page}"
+    );
+    let (_, page) = post(&person, second.key.id, &share).await;
+    assert!(
+        page.contains("There is a shared policy"),
+        "a name is taken once: {page}"
+    );
+    let listed = odoo_bridge::keys::shared_policies::list(&app.pool)
+        .await
+        .expect("a list");
+    let (_, page) = post(
+        &person,
+        second.key.id,
+        &[("do", "follow"), ("shared", &listed[0].id.to_string())],
+    )
+    .await;
+    assert!(page.contains("as 2 keys do in all"), "{page}");
+
+    let there = |key: &CreatedKey| Actor {
+        address: format!("http://{}", other.address),
+        client: client(),
+        key: Some(key.plaintext.clone()),
+    };
+    for key in [&first, &second] {
+        assert_eq!(app.with(key).call(&create()).await.code(), "policy_denied");
+        eventually("there too", || async {
+            there(key).call(&create()).await.json["code"] == "policy_denied"
         })
         .await;
     }
-    sqlx::query("UPDATE policies SET document = $1")
-        .bind(FULL)
-        .execute(&app.pool)
-        .await
-        .expect("done");
-    for key in &keys {
-        let actor = app.with(key);
-        eventually("it follows", || async { actor.call(&create()).await.status == 200 }).await;
+    post(&person, first.key.id, &[("do", "save_shared"), ("document", FULL)]).await;
+    for key in [&first, &second] {
+        app.with(key).call(&create()).await.data();
+        eventually("there too", || async { there(key).call(&create()).await.status == 200 }).await;
     }
+    post(&person, first.key.id, &[("do", "save"), ("document", READ_ONLY)]).await;
+    assert_eq!(
+        app.with(&first).call(&create()).await.code(),
+        "policy_denied",
+        "it has one of its own again"
+    );
+    app.with(&second).call(&create()).await.data();
 }
 
 #[sqlx::test]

@@ -145,6 +145,18 @@ impl Policy {
         Document::parse(text).map(Self::from)
     }
 
+    /// Whether nothing can be changed by it.
+    #[must_use]
+    pub fn only_reads(&self) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Full => false,
+            Self::Limited(document) => document.rules.iter().all(|rule| {
+                rule.methods.is_empty() && rule.operations.iter().all(|operation| *operation == Operation::Read)
+            }),
+        }
+    }
+
     /// How much it gives, in a word: `nothing`, `full`, `read_only` or `rules`.
     #[must_use]
     pub const fn word(&self) -> &'static str {
