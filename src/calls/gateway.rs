@@ -128,7 +128,20 @@ impl Gateway {
             None => request,
         };
         self.throttles.count(admission);
-        let outcome = self.ask(key, body, &request).await.map_err(|failed| {
+        let asked = self.ask(key, body, &request);
+        let asked = match key.limits.max_runtime_secs {
+            None => asked.await,
+            Some(secs) => {
+                let most = Duration::from_secs(secs.into());
+                // Dropped, the call's connection is closed.
+                let late = || Failed {
+                    way: None,
+                    error: too_late(most, &request.method).into(),
+                };
+                tokio::time::timeout(most, asked).await.unwrap_or_else(|_| Err(late()))
+            }
+        };
+        let outcome = asked.map_err(|failed| {
             record.way = failed.way.map(Way::as_str);
             failed.error
         })?;
@@ -166,6 +179,15 @@ impl Gateway {
             Some(outcome) => outcome,
             None => ask(&self.odoo, request).await,
         }
+    }
+}
+
+/// The call took longer than its key may.
+fn too_late(waited: Duration, method: &str) -> OdooError {
+    if methods::only_reads(method) {
+        OdooError::Timeout { waited }
+    } else {
+        OdooError::OutcomeUnknown { cause: None }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::calls::model::KeyCalls;
 use crate::calls::store;
 use crate::error::Result;
 use crate::ids::ApiKeyId;
+use crate::keys::policy::usage::Used;
 use crate::server::request_id::RequestId;
 use crate::server::telemetry;
 
@@ -285,6 +286,17 @@ impl Inbox {
         }
         Ok(())
     }
+}
+
+/// What a key called lately, by model and method: among its newest [`CALLS_COUNTED`]
+/// calls those that went to Odoo.
+///
+/// [`CALLS_COUNTED`]: crate::calls::model::CALLS_COUNTED
+///
+/// # Errors
+/// `unavailable`, `internal`.
+pub async fn used_by(pool: &PgPool, id: ApiKeyId) -> Result<Vec<Used>> {
+    store::used_by(pool, id).await
 }
 
 /// The newest calls of a key, and how many there were in the last 24 hours.

@@ -10,6 +10,7 @@ use crate::calls::records::Numbered;
 use crate::error::Result;
 use crate::ids::ApiKeyId;
 use crate::keys::last_used;
+use crate::keys::policy::usage::Used;
 
 /// Makes the partition of a day, unless it is there.
 pub(super) async fn make_day(pool: &PgPool, day: NaiveDate) -> Result<(), sqlx::Error> {
@@ -115,6 +116,30 @@ impl<'a> Columns<'a> {
                 .collect(),
         }
     }
+}
+
+/// What a key called lately, by model and method: of its newest calls those that were
+/// not refused by the bridge.
+pub(super) async fn used_by(pool: &PgPool, id: ApiKeyId) -> Result<Vec<Used>> {
+    let rows = sqlx::query!(
+        r#"SELECT model AS "model!", method AS "method!", count(*) AS "calls!"
+           FROM (
+               SELECT model, method, way FROM call_records WHERE api_key_id = $1
+               ORDER BY called_at DESC, id DESC LIMIT $2
+           ) AS newest
+           WHERE way IS NOT NULL AND model IS NOT NULL AND method IS NOT NULL
+           GROUP BY model, method ORDER BY count(*) DESC, model, method"#,
+        id.0,
+        i64::from(CALLS_COUNTED),
+    )
+    .fetch_all(pool)
+    .await?;
+    let used = rows.into_iter().map(|row| Used {
+        model: row.model,
+        method: row.method,
+        calls: u64::try_from(row.calls).unwrap_or(0),
+    });
+    Ok(used.collect())
 }
 
 /// The newest calls of a key, and how many there were in the last 24 hours.

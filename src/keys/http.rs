@@ -9,10 +9,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::calls::gateway::permitted;
+use crate::calls::records;
 use crate::calls::request::CallRequest;
 use crate::error::{AppError, ErrorCode, Result};
 use crate::ids::ApiKeyId;
 use crate::keys::issue;
+use crate::keys::policy::usage::learn;
 use crate::keys::policy::{Policy, presets};
 use crate::keys::policy_page::{Answer, GRACES, Notice, Question, Shown, print};
 use crate::keys::shared_policies;
@@ -25,8 +27,8 @@ use crate::state::AppState;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct PolicyForm {
-    /// `save`, `save_shared`, `share`, `follow`, `why`, `preset`, `limits`, `disable`,
-    /// `enable` or `roll`.
+    /// `save`, `save_shared`, `share`, `follow`, `why`, `preset`, `learn`, `limits`,
+    /// `disable`, `enable` or `roll`.
     r#do: String,
     document: String,
     limits: String,
@@ -140,6 +142,17 @@ async fn answer(state: &AppState, user: &SignedIn, id: ApiKeyId, form: PolicyFor
                 Notice::Done("The limits are saved. They hold from now on, everywhere within a second.".into())
             })
         }
+        "learn" => match learn(&shown.used) {
+            Some(document) => {
+                shown.document = serde_json::to_string_pretty(&document).map_err(AppError::internal)?;
+                Ok(Notice::Done(
+                    "What it has called is in the editor, by model and method. Add the fields, and save it.".into(),
+                ))
+            }
+            None => Err(AppError::invalid(
+                "There is nothing to learn: none of its last calls went to Odoo with something that a policy may give.",
+            )),
+        },
         "disable" | "enable" => issue::set_disabled(pool, keys, id, form.r#do == "disable", user.id)
             .await
             .map(|key| Notice::Done(format!("The key is {} now.", key.status.label().to_lowercase()))),
@@ -177,6 +190,7 @@ pub async fn page(state: &AppState, id: ApiKeyId) -> Result<Shown> {
         key: issue::find(&state.pool, id).await?,
         document: issue::policy_of(&state.pool, id).await?,
         limits: issue::limits_of(&state.pool, id).await?,
+        used: records::used_by(&state.pool, id).await?,
         shared: shared_policies::list(&state.pool).await?,
         follows: shared_policies::of_key(&state.pool, id).await?,
         notice: None,

@@ -39,6 +39,9 @@ pub struct Limits {
     /// page holds is public by nature, so that it may only read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub origins: Vec<String>,
+    /// How long Odoo may take until its answer begins, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_runtime_secs: Option<u32>,
     /// The largest result, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_answer_bytes: Option<u64>,
@@ -64,6 +67,7 @@ impl Limits {
             ("per_day", limits.per_day),
             ("per_month", limits.per_month),
             ("concurrent", limits.concurrent),
+            ("max_runtime_secs", limits.max_runtime_secs),
         ];
         if let Some((name, _)) = numbers.iter().find(|(_, number)| *number == Some(0)) {
             return Err(AppError::invalid(format!(
@@ -138,6 +142,9 @@ impl Limits {
                 "Only from web pages of {}. Such a key is public by nature: everyone who opens the page can read it.",
                 self.origins.join(", ")
             ));
+        }
+        if let Some(secs) = self.max_runtime_secs {
+            lines.push(format!("Odoo may take {secs} seconds for a call."));
         }
         if let Some(bytes) = self.max_answer_bytes {
             lines.push(format!("Answers of at most {bytes} bytes."));

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use crate::ids::PolicyId;
 use crate::keys::limits::Limits;
 use crate::keys::model::{ApiKey, KeyStatus};
+use crate::keys::policy::usage::{Used, never_used, would_refuse};
 use crate::keys::policy::{Policy, in_words, presets};
 use crate::keys::shared_policies::SharedPolicy;
 use crate::ui::badge::{Badge, Tone};
@@ -63,6 +64,8 @@ pub struct Shown {
     pub key: ApiKey,
     /// The document in the editor: the key's, or a draft.
     pub document: String,
+    /// What the key called lately.
+    pub used: Vec<Used>,
     /// All shared policies.
     pub shared: Vec<SharedPolicy>,
     /// The one of them that the key follows.
@@ -83,6 +86,7 @@ pub fn print(shown: Shown) -> String {
     let Shown {
         key,
         document,
+        used,
         shared,
         follows,
         limits,
@@ -108,6 +112,7 @@ pub fn print(shown: Shown) -> String {
                 <h2 id="words-title">"In words"</h2>
                 {words(&policy)}
             </section>
+            {usage_section(&policy, &used)}
             <form class="card key-card form" method="post" action=address.clone() aria-labelledby="document-title">
                 <h2 id="document-title">"As a document"</h2>
                 {followed.as_ref().map(|policy| view! {
@@ -127,11 +132,12 @@ pub fn print(shown: Shown) -> String {
                             <option value="full">"Full access \u{2013} everything the Odoo user may do, code and rights included"</option>
                         </select>
                         <button type="submit" name="do" value="preset" class="button" formnovalidate>"Put it in the editor"</button>
+                        <button type="submit" name="do" value="learn" class="button" formnovalidate>"Learn from its calls"</button>
                     </div>
                 </div>
                 <div class="field">
                     <label for="document">"Policy"</label>
-                    <textarea id="document" name="document" rows="16" spellcheck="false" class="code-field" aria-describedby="document-hint">{document}</textarea>
+                    <textarea id="document" name="document" rows="16" spellcheck="false" class="code-field" aria-describedby="document-hint">{in_textarea(&document)}</textarea>
                     <p class="field-hint" id="document-hint">
                         "JSON: " <code>"access"</code> " is full, read_only or rules; each rule names a model, its operations (read, create, write, delete), further methods, and the fields that may be read and written. What it does not allow is refused."
                     </p>
@@ -253,6 +259,49 @@ fn answered(answer: Answer) -> impl IntoView {
     }
 }
 
+/// Text between the tags of a `textarea`: Leptos writes it as it is, because in scripts
+/// and styles it has to be, but here the browser reads character references.
+fn in_textarea(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
+fn usage_section(policy: &Policy, used: &[Used]) -> impl IntoView + use<> {
+    let calls: u64 = used.iter().map(|used| used.calls).sum();
+    let refused = would_refuse(policy, used);
+    let refused_calls: u64 = refused.iter().map(|used| used.calls).sum();
+    let named = |used: &[&Used]| {
+        let names: Vec<_> = used
+            .iter()
+            .take(10)
+            .map(|used| format!("{}.{}", used.model, used.method))
+            .collect();
+        names.join(", ")
+    };
+    let refused = (!refused.is_empty()).then(|| {
+        format!(
+            "This document would refuse {refused_calls} of them for their model or method: {}.",
+            named(&refused)
+        )
+    });
+    let unused = never_used(policy, used);
+    let unused = (!unused.is_empty() && calls > 0).then(|| format!("It has never used: {}.", unused.join("; ")));
+    view! {
+        <section class="card key-card" aria-labelledby="usage-title">
+            <h2 id="usage-title">"Held against its calls"</h2>
+            {match calls {
+                0 => view! { <p class="muted">"No call of this key went to Odoo yet."</p> }.into_any(),
+                _ => view! {
+                    <p>{format!("{calls} of its last calls went to Odoo.")}</p>
+                    <p>{refused.unwrap_or_else(|| "This document would refuse none of them for its model or method.".to_owned())}</p>
+                    {unused.map(|text| view! { <p>{text}</p> })}
+                    <p class="muted">"By model and method only: a call\u{2019}s record holds no arguments."</p>
+                }
+                .into_any(),
+            }}
+        </section>
+    }
+}
+
 fn limits_form(address: &str, limits: String) -> impl IntoView + use<> {
     let words = Limits::parse(&limits)
         .map(|limits| limits.in_words())
@@ -267,9 +316,9 @@ fn limits_form(address: &str, limits: String) -> impl IntoView + use<> {
             }}
             <div class="field">
                 <label for="limits">"Limits"</label>
-                <textarea id="limits" name="limits" rows="4" spellcheck="false" class="code-field" aria-describedby="limits-hint">{limits}</textarea>
+                <textarea id="limits" name="limits" rows="4" spellcheck="false" class="code-field" aria-describedby="limits-hint">{in_textarea(&limits)}</textarea>
                 <p class="field-hint" id="limits-hint">
-                    "JSON, such as " <code>r#"{"per_minute":60,"burst":10,"per_day":5000,"per_month":100000,"concurrent":2,"addresses":["192.0.2.0/24"],"max_answer_bytes":1000000}"#</code> ". What is left out is not limited."
+                    "JSON, such as " <code>r#"{"per_minute":60,"burst":10,"per_day":5000,"per_month":100000,"concurrent":2,"addresses":["192.0.2.0/24"],"origins":["https://shop.example.com"],"max_runtime_secs":20,"max_answer_bytes":1000000}"#</code> ". What is left out is not limited."
                 </p>
             </div>
             <div class="form-actions"><button type="submit" name="do" value="limits" class="button button-primary">"Save limits"</button></div>
@@ -344,6 +393,7 @@ mod tests {
             },
             document: document.into(),
             limits: "{}".into(),
+            used: Vec::new(),
             shared: Vec::new(),
             follows: None,
             notice: None,
@@ -363,8 +413,13 @@ mod tests {
                 model: "\"><script>".into(),
                 ..Question::default()
             },
-            ..shown("</textarea><script>alert(1)</script>")
+            limits: "</textarea><script>alert(2)</script>".into(),
+            ..shown("</textarea><script>alert(1)</script> &lt;")
         });
+        assert!(
+            page.contains("&lt;/textarea>&lt;script>alert(1)") && page.contains("&amp;lt;"),
+            "{page}"
+        );
         assert!(!page.contains("<script>") && !page.contains("<b>Stock"), "{page}");
     }
 

@@ -317,3 +317,20 @@ async fn a_key_that_a_page_holds_may_only_read(pool: PgPool) {
         READ_ONLY
     );
 }
+
+#[sqlx::test]
+async fn a_call_that_takes_longer_than_its_key_may_is_given_up(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let actor = limited(&app, r#"{"max_runtime_secs":1}"#).await;
+    actor.call(&count()).await.data();
+    app.demo.faults().set_latency(Duration::from_secs(20));
+    let began = std::time::Instant::now();
+    let refused = actor.call(&count()).await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (504, "odoo_timeout"),
+        "{}",
+        refused.text
+    );
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}

@@ -360,3 +360,42 @@ async fn the_policy_page_is_for_signed_in_people_and_own_pages_only(pool: PgPool
     );
     assert_eq!(person.get("/keys/nonsense/policy").await.status(), 404);
 }
+
+#[sqlx::test]
+async fn the_least_policy_is_learnt_from_calls_and_a_draft_is_held_against_them(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let person = app.signed_in().await;
+    let learnt = key(&app, FULL).await;
+    let actor = app.with(&learnt);
+    for call in [read(&json!(["name"])), read(&json!(["email"])), create()] {
+        actor.call(&call).await.data();
+    }
+    let pool = app.pool.clone();
+    app.bridge.state.records.flush(&pool).await.expect("written");
+    let (_, page) = post(
+        &person,
+        learnt.key.id,
+        &[
+            ("do", "why"),
+            ("document", READ_ONLY),
+            ("model", "a"),
+            ("method", "read"),
+        ],
+    )
+    .await;
+    assert!(
+        page.contains("would refuse 1 of them for their model or method: res.partner.create"),
+        "{page}"
+    );
+    let (_, page) = post(&person, learnt.key.id, &[("do", "learn")]).await;
+    assert!(
+        page.contains("What it has called is in the editor") && page.contains("would refuse none"),
+        "{page}"
+    );
+    let wide = r#"{"access":"rules","rules":[{"model":"res.partner","operations":["read","create","delete"],"methods":["message_post"]}]}"#;
+    let (_, page) = post(&person, learnt.key.id, &[("do", "save"), ("document", wide)]).await;
+    assert!(
+        page.contains("It has never used: delete on res.partner; message_post on res.partner."),
+        "{page}"
+    );
+}

@@ -17,6 +17,7 @@ mod never;
 pub mod presets;
 #[cfg(test)]
 mod properties;
+pub mod usage;
 mod values;
 mod words;
 
