@@ -36,6 +36,8 @@ pub enum Command {
     CreateKey(CreateKeyArgs),
     /// Read the settings, try the database and Odoo, and say what is wrong.
     Check,
+    /// Revoke all keys that a person made.
+    RevokeKeys(RevokeKeysArgs),
     /// Say whether a policy or a key lets a call through, and why. Odoo is not called.
     Explain(ExplainArgs),
     /// Serve the demo Odoo alone, to try clients against.
@@ -77,6 +79,14 @@ pub struct CreateKeyArgs {
     /// Print `{"id","name","prefix","key","expires_at"}` and nothing else.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `revoke-keys`
+#[derive(Debug, Args)]
+pub struct RevokeKeysArgs {
+    /// The address that the person signs in with.
+    #[arg(long, value_name = "EMAIL")]
+    pub made_by: String,
 }
 
 /// `explain`

@@ -37,31 +37,30 @@ impl Preflights {
         }
     }
 
-    /// The answer to `OPTIONS`; no key is looked at.
-    pub async fn answer(&self, headers: &HeaderMap) -> Response {
-        let mut response = ().into_response();
-        let Some(origin) = headers.get(header::ORIGIN) else {
-            return response;
-        };
+    /// The answer to a browser's question before a call; `None` if it is none, or if no
+    /// key names its origin. No key is looked at.
+    pub async fn answer(&self, headers: &HeaderMap) -> Option<Response> {
+        let origin = headers.get(header::ORIGIN)?;
+        headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
         match self.is_known(origin).await {
-            Ok(true) => {
-                let headers = response.headers_mut();
-                allow(headers, origin);
-                for (name, value) in [
-                    (header::ACCESS_CONTROL_ALLOW_METHODS, "POST"),
-                    (
-                        header::ACCESS_CONTROL_ALLOW_HEADERS,
-                        "content-type, x-api-key, authorization, x-request-id",
-                    ),
-                    (header::ACCESS_CONTROL_MAX_AGE, "600"),
-                ] {
-                    headers.insert(name, HeaderValue::from_static(value));
-                }
-                response
-            }
-            Ok(false) => response,
-            Err(error) => error.into_response(),
+            Ok(false) => return None,
+            Ok(true) => {}
+            Err(error) => return Some(error.into_response()),
         }
+        let mut response = ().into_response();
+        let headers = response.headers_mut();
+        allow(headers, origin);
+        for (name, value) in [
+            (header::ACCESS_CONTROL_ALLOW_METHODS, "POST"),
+            (
+                header::ACCESS_CONTROL_ALLOW_HEADERS,
+                "content-type, x-api-key, authorization, x-request-id",
+            ),
+            (header::ACCESS_CONTROL_MAX_AGE, "600"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        Some(response)
     }
 
     async fn is_known(&self, origin: &HeaderValue) -> Result<bool> {

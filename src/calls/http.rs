@@ -45,8 +45,10 @@ pub async fn post_call(State(gateway): State<Arc<Gateway>>, request: Request) ->
 
 async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Response {
     let began = Instant::now();
-    if request.method() == Method::OPTIONS {
-        return gateway.preflights.answer(request.headers()).await;
+    if request.method() == Method::OPTIONS
+        && let Some(preflight) = gateway.preflights.answer(request.headers()).await
+    {
+        return preflight;
     }
     if request.method() != Method::POST {
         let mut response = AppError::new(ErrorCode::MethodNotAllowed, "Use POST to make a call.").into_response();

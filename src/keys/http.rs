@@ -3,6 +3,7 @@
 
 use axum::extract::{Form, Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
+use chrono::Utc;
 use http::{HeaderValue, Method, header};
 use leptos::prelude::{Owner, provide_context};
 use serde::Deserialize;
@@ -28,7 +29,7 @@ use crate::state::AppState;
 #[serde(default)]
 pub struct PolicyForm {
     /// `save`, `save_shared`, `share`, `follow`, `why`, `preset`, `learn`, `limits`,
-    /// `disable`, `enable` or `roll`.
+    /// `note`, `disable`, `enable` or `roll`.
     r#do: String,
     document: String,
     limits: String,
@@ -40,6 +41,7 @@ pub struct PolicyForm {
     grace: String,
     shared: String,
     shared_name: String,
+    note: String,
 }
 
 /// A page that was printed for this very request.
@@ -153,6 +155,9 @@ async fn answer(state: &AppState, user: &SignedIn, id: ApiKeyId, form: PolicyFor
                 "There is nothing to learn: none of its last calls went to Odoo with something that a policy may give.",
             )),
         },
+        "note" => issue::set_note(pool, id, &form.note)
+            .await
+            .map(|()| Notice::Done("The note is saved.".into())),
         "disable" | "enable" => issue::set_disabled(pool, keys, id, form.r#do == "disable", user.id)
             .await
             .map(|key| Notice::Done(format!("The key is {} now.", key.status.label().to_lowercase()))),
@@ -190,6 +195,8 @@ pub async fn page(state: &AppState, id: ApiKeyId) -> Result<Shown> {
         key: issue::find(&state.pool, id).await?,
         document: issue::policy_of(&state.pool, id).await?,
         limits: issue::limits_of(&state.pool, id).await?,
+        about: issue::about(&state.pool, id).await?,
+        now: Utc::now(),
         used: records::used_by(&state.pool, id).await?,
         shared: shared_policies::list(&state.pool).await?,
         follows: shared_policies::of_key(&state.pool, id).await?,

@@ -197,6 +197,54 @@ pub async fn set_limits(pool: &PgPool, keys: &KeyVerifier, id: ApiKeyId, limits:
     Ok(key)
 }
 
+/// What people want to remember of a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// In their words.
+    pub note: String,
+    /// Who made it; `None` on the command line.
+    pub made_by: Option<String>,
+}
+
+/// The longest note, in characters.
+pub const NOTE_MAX_CHARS: usize = 1_000;
+
+/// What is remembered of a key.
+///
+/// # Errors
+/// `not_found`, `unavailable`, `internal`.
+pub async fn about(pool: &PgPool, id: ApiKeyId) -> Result<About> {
+    store::about(pool, id).await?.ok_or_else(no_such_key)
+}
+
+/// Sets the note of a key.
+///
+/// # Errors
+/// `invalid_request` if it is too long; `not_found`, `unavailable`, `internal`.
+pub async fn set_note(pool: &PgPool, id: ApiKeyId, note: &str) -> Result<()> {
+    let note = note.trim().replace("\r\n", "\n");
+    if note.chars().count() > NOTE_MAX_CHARS {
+        return Err(AppError::invalid(format!(
+            "The note is too long: {NOTE_MAX_CHARS} characters at most."
+        )));
+    }
+    if store::set_note(pool, id, &note).await? {
+        Ok(())
+    } else {
+        Err(no_such_key())
+    }
+}
+
+/// Revokes all keys that a person made: on every instance within a second. How many.
+///
+/// # Errors
+/// `unavailable`, `internal`.
+pub async fn revoke_all_of(pool: &PgPool, email: &str) -> Result<usize> {
+    let revoked = store::revoke_all_of(pool, email.trim()).await?;
+    tracing::info!(keys = revoked.len(), "keys of a person revoked");
+    Ok(revoked.len())
+}
+
 /// Makes a key that takes another's place, with all that the old one has; the old one
 /// ends after `grace_secs`, or when it would have ended anyway.
 ///

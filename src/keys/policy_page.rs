@@ -2,9 +2,11 @@
 //! document; whether a call would be let through, and why; switching the key off and
 //! rolling it. Plain forms, so that the browser needs no code for them.
 
+use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
 use crate::ids::PolicyId;
+use crate::keys::issue::{About, NOTE_MAX_CHARS};
 use crate::keys::limits::Limits;
 use crate::keys::model::{ApiKey, KeyStatus};
 use crate::keys::policy::usage::{Used, never_used, would_refuse};
@@ -21,6 +23,11 @@ pub const GRACES: [(i32, &str); 5] = [
     (24 * 3_600, "In 24 hours"),
     (7 * 24 * 3_600, "In 7 days"),
 ];
+
+/// From this many days on a key counts as unused.
+const UNUSED_DAYS: i64 = 90;
+/// A key that ends before so many days is reminded of.
+const ENDS_SOON_DAYS: i64 = 14;
 
 /// What a person asks *Why?* of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +71,10 @@ pub struct Shown {
     pub key: ApiKey,
     /// The document in the editor: the key's, or a draft.
     pub document: String,
+    /// Who made it, and what is to be remembered.
+    pub about: About,
+    /// When the page is printed.
+    pub now: DateTime<Utc>,
     /// What the key called lately.
     pub used: Vec<Used>,
     /// All shared policies.
@@ -86,6 +97,8 @@ pub fn print(shown: Shown) -> String {
     let Shown {
         key,
         document,
+        about,
+        now,
         used,
         shared,
         follows,
@@ -107,6 +120,7 @@ pub fn print(shown: Shown) -> String {
                 </div>
             </header>
             {notice.map(noticed)}
+            {reminders(&key, now).into_iter().map(|text| view! { <p class="notice notice-warning">{text}</p> }).collect_view()}
             {(policy == Policy::Full).then(full_warning)}
             <section class="card key-card" aria-labelledby="words-title">
                 <h2 id="words-title">"In words"</h2>
@@ -180,7 +194,8 @@ pub fn print(shown: Shown) -> String {
                     </div>
                 })}
             </form>
-            {limits_form(&address, limits)}
+            {limits_form(&address, &limits)}
+            {note_form(&address, about)}
             {usable.then(|| lifecycle(&key, &address))}
         </div>
     }
@@ -302,8 +317,50 @@ fn usage_section(policy: &Policy, used: &[Used]) -> impl IntoView + use<> {
     }
 }
 
-fn limits_form(address: &str, limits: String) -> impl IntoView + use<> {
-    let words = Limits::parse(&limits)
+/// What somebody should look at.
+fn reminders(key: &ApiKey, now: DateTime<Utc>) -> Vec<String> {
+    let mut lines = Vec::new();
+    if key.status != KeyStatus::Active {
+        return lines;
+    }
+    let idle = (now - key.last_used_at.unwrap_or(key.created_at)).num_days();
+    if idle >= UNUSED_DAYS {
+        lines.push(format!(
+            "It was not used for {idle} days. If nobody needs it, switch it off."
+        ));
+    }
+    let left = key.expires_at.map(|end| (end - now).num_days());
+    if let Some(days) = left.filter(|days| *days < ENDS_SOON_DAYS && key.replaced_by.is_none()) {
+        lines.push(match days {
+            0 => "It ends today. Roll it, or make a new one, before its program stops.".into(),
+            1 => "It ends tomorrow. Roll it, or make a new one, before its program stops.".into(),
+            days => format!("It ends in {days} days. Make a new one before its program stops."),
+        });
+    }
+    lines
+}
+
+fn note_form(address: &str, about: About) -> impl IntoView + use<> {
+    let address = address.to_owned();
+    let made_by = about
+        .made_by
+        .map_or_else(|| "on the command line".to_owned(), |email| format!("by {email}"));
+    view! {
+        <form class="card key-card form" method="post" action=address aria-labelledby="note-title">
+            <h2 id="note-title">"Owner and note"</h2>
+            <p class="muted">{format!("Made {made_by}.")}</p>
+            <div class="field">
+                <label for="note">"Note"</label>
+                <textarea id="note" name="note" rows="3" maxlength=NOTE_MAX_CHARS.to_string() aria-describedby="note-hint">{in_textarea(&about.note)}</textarea>
+                <p class="field-hint" id="note-hint">"Whose program it is, where it runs, whom to ask."</p>
+            </div>
+            <div class="form-actions"><button type="submit" name="do" value="note" class="button">"Save note"</button></div>
+        </form>
+    }
+}
+
+fn limits_form(address: &str, limits: &str) -> impl IntoView + use<> {
+    let words = Limits::parse(limits)
         .map(|limits| limits.in_words())
         .unwrap_or_default();
     let address = address.to_owned();
@@ -316,7 +373,7 @@ fn limits_form(address: &str, limits: String) -> impl IntoView + use<> {
             }}
             <div class="field">
                 <label for="limits">"Limits"</label>
-                <textarea id="limits" name="limits" rows="4" spellcheck="false" class="code-field" aria-describedby="limits-hint">{in_textarea(&limits)}</textarea>
+                <textarea id="limits" name="limits" rows="4" spellcheck="false" class="code-field" aria-describedby="limits-hint">{in_textarea(limits)}</textarea>
                 <p class="field-hint" id="limits-hint">
                     "JSON, such as " <code>r#"{"per_minute":60,"burst":10,"per_day":5000,"per_month":100000,"concurrent":2,"addresses":["192.0.2.0/24"],"origins":["https://shop.example.com"],"max_runtime_secs":20,"max_answer_bytes":1000000}"#</code> ". What is left out is not limited."
                 </p>
@@ -393,6 +450,8 @@ mod tests {
             },
             document: document.into(),
             limits: "{}".into(),
+            about: About::default(),
+            now: at,
             used: Vec::new(),
             shared: Vec::new(),
             follows: None,
@@ -427,6 +486,20 @@ mod tests {
     fn full_access_is_a_warning_and_read_only_is_none() {
         assert!(html(shown(r#"{"access":"full"}"#)).contains("read every secret"));
         assert!(!html(shown(r#"{"access":"read_only"}"#)).contains("read every secret"));
+    }
+
+    #[test]
+    fn a_key_that_nobody_uses_or_that_ends_soon_is_reminded_of() {
+        let said = |days_later: i64, expires_in: Option<i64>| {
+            let mut of = shown(r#"{"access":"read_only"}"#);
+            of.now += chrono::Duration::days(days_later);
+            of.key.expires_at = expires_in.map(|days| of.now + chrono::Duration::days(days));
+            html(of)
+        };
+        assert!(said(90, None).contains("not used for 90 days"));
+        assert!(!said(89, None).contains("not used for"));
+        assert!(said(0, Some(13)).contains("It ends in 13 days."));
+        assert!(!said(0, Some(14)).contains("It ends in"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
 
 use crate::error::Result;
 use crate::ids::{ApiKeyId, PolicyId};
-use crate::keys::issue::NewKey;
+use crate::keys::issue::{About, NewKey};
 use crate::keys::model::{ApiKey, Ends, KEYS_PER_PAGE, KeyPage, KeyQuery, KeySort, KeyStatus};
 use crate::keys::policy::Policy;
 use crate::keys::secret::{KeyHash, MARK, PublicId};
@@ -156,6 +156,41 @@ pub(super) async fn limits_of(pool: &PgPool, id: ApiKeyId) -> Result<Option<Stri
         .fetch_optional(pool)
         .await?;
     Ok(limits)
+}
+
+/// What is remembered of a key, and who made it; `None` if there is no such key.
+pub(super) async fn about(pool: &PgPool, id: ApiKeyId) -> Result<Option<About>> {
+    let row = sqlx::query!(
+        r#"SELECT note, email AS "email?" FROM api_keys LEFT JOIN users ON users.id = created_by WHERE api_keys.id = $1"#,
+        id.0
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| About {
+        note: row.note,
+        made_by: row.email,
+    }))
+}
+
+/// Sets what is remembered of a key; whether there is such a key.
+pub(super) async fn set_note(pool: &PgPool, id: ApiKeyId, note: &str) -> Result<bool> {
+    let done = sqlx::query!("UPDATE api_keys SET note = $2 WHERE id = $1", id.0, note)
+        .execute(pool)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Revokes all keys that a person made and that are not yet; their prefixes.
+pub(super) async fn revoke_all_of(pool: &PgPool, email: &str) -> Result<Vec<String>> {
+    let prefixes = sqlx::query_scalar!(
+        r#"UPDATE api_keys SET revoked_at = now()
+           FROM users WHERE users.id = created_by AND users.email = lower($1) AND revoked_at IS NULL
+           RETURNING 'obk_' || public_id AS "prefix!""#,
+        email
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(prefixes)
 }
 
 /// Whether a key that may be used has this origin.

@@ -126,6 +126,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::CreateUser(args) => create_user(&settings, args).await,
         Command::CreateKey(args) => create_key(&settings, args).await,
         Command::Check => check::run(&settings).await,
+        Command::RevokeKeys(args) => revoke_keys(&settings, &args.made_by).await,
         Command::Explain(args) => explain::run(&settings, args).await,
         Command::DemoOdoo(args) => demo_odoo(args).await,
     }
@@ -239,6 +240,14 @@ async fn create_key(settings: &Settings, args: CreateKeyArgs) -> Result<(), Fail
             policy::in_words(&Policy::load(&policy)).join("\n"),
             created.plaintext
         ))
+    })
+    .await
+}
+
+async fn revoke_keys(settings: &Settings, email: &str) -> Result<(), Failure> {
+    with_database(settings, async |pool| {
+        let revoked = issue::revoke_all_of(pool, email).await?;
+        say(&format!("{revoked} keys that {} made are revoked.", email.trim()))
     })
     .await
 }

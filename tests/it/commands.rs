@@ -425,3 +425,64 @@ fn the_demo_odoo_says_how_to_point_a_bridge_at_it() {
     assert!(check.status.success(), "{stdout}");
     assert!(stdout.contains("OK    Odoo sign-in: "), "{stdout}");
 }
+
+#[test]
+fn explain_says_by_which_rule_a_call_is_let_through_and_exits_by_it() {
+    let machine = Machine::new();
+    let file = machine.data_dir.with_file_name("policy.json");
+    let policy = r#"{"access":"rules","rules":[{"model":"res.partner","operations":["read"],"read_fields":["name"]}]}"#;
+    fs::write(&file, policy).expect("a policy");
+    let path = file.to_str().expect("a path");
+    let explain = |more: &[&str]| {
+        let output = machine.run(&[&["explain", "--policy", path], more].concat());
+        (output.status.code(), String::from_utf8(output.stdout).expect("text"))
+    };
+    let (code, said) = explain(&["--model", "res.partner", "--method", "search_read", "--args", "[[]]"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("Allowed by rule 1.") && said.contains(r#"kwargs {"fields":["name"]}"#),
+        "{said}"
+    );
+    let (code, said) = explain(&["--model", "res.users", "--method", "read", "--args", "[[1]]"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("Refused by \"model\" (res.users)"), "{said}");
+    let (code, said) = explain(&[
+        "--model",
+        "res.partner",
+        "--method",
+        "search",
+        "--args",
+        r#"[[["name.x","=",1]]]"#,
+    ]);
+    assert!(code == Some(1) && said.contains("only Odoo tells"), "{said}");
+    fs::write(&file, r#"{"access":"everything"}"#).expect("no policy");
+    let output = machine.run(&["explain", "--policy", path, "--model", "a", "--method", "read"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("everything"));
+}
+
+#[test]
+fn a_key_is_made_with_a_preset_or_a_file_and_explained_by_its_prefix() {
+    let machine = Machine::new();
+    let made = |more: &[&str]| {
+        let output = machine.run(&[&["create-key", "--name", "made", "--json"], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let printed: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        printed["prefix"].as_str().expect("a prefix").to_owned()
+    };
+    let explain = |prefix: &str, method: &str| {
+        let call = ["--model", "res.partner", "--method", method, "--args", "[[1]]"];
+        let output = machine.run(&[&["explain", "--key", prefix], &call[..]].concat());
+        output.status.code()
+    };
+    let (reader, full, contacts) = (made(&[]), made(&["--access", "full"]), made(&["--access", "contacts"]));
+    for (prefix, read, unlink) in [(&reader, 0, 1), (&full, 0, 0), (&contacts, 0, 1)] {
+        assert_eq!(
+            (explain(prefix, "read"), explain(prefix, "unlink")),
+            (Some(read), Some(unlink)),
+            "{prefix}"
+        );
+    }
+    let refused = machine.run(&["create-key", "--name", "x", "--access", "root"]);
+    assert_eq!(refused.status.code(), Some(2));
+}

@@ -257,6 +257,7 @@ async fn a_web_page_may_use_a_key_that_names_it_and_is_asked_without_a_key(pool:
     );
     assert_eq!(preflight.headers()["vary"], "origin");
     let foreign = asks("https://elsewhere.example.com").await;
+    assert_eq!(foreign.status(), 405);
     assert!(
         foreign
             .headers()

@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::helpers::{Actor, TestApp, client, eventually, start};
+use crate::helpers::{Actor, Answer, TestApp, client, eventually, start};
 
 const PARTNERS: &str =
     r#"{"access":"rules","rules":[{"model":"res.partner","operations":["read"],"read_fields":["name"]}]}"#;
@@ -398,4 +398,50 @@ async fn the_least_policy_is_learnt_from_calls_and_a_draft_is_held_against_them(
         page.contains("It has never used: delete on res.partner; message_post on res.partner."),
         "{page}"
     );
+}
+
+#[sqlx::test]
+async fn a_note_is_kept_and_all_keys_of_a_person_are_revoked(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let person = app.signed_in().await;
+    let made = Answer::of(
+        person
+            .post_json(
+                "/api/create_key",
+                &json!({"name": "mine", "expiry": "never", "date": "", "share_reads": false, "access": "contacts"}),
+            )
+            .await,
+    )
+    .await;
+    let (id, plaintext) = (
+        made.json["key"]["id"].as_str().expect("an id"),
+        made.json["plaintext"].as_str().expect("a key"),
+    );
+    assert_eq!(made.json["key"]["access"], "rules");
+    let (_, page) = post(&person, id, &[("do", "note"), ("note", "Ask <Ann>\r\nin the shop")]).await;
+    assert!(
+        page.contains("The note is saved.") && page.contains("Ask &lt;Ann>\nin the shop"),
+        "{page}"
+    );
+    assert!(page.contains(&format!("Made by {}.", crate::helpers::EMAIL)), "{page}");
+    let (_, page) = post(&person, id, &[("do", "note"), ("note", &"x".repeat(1_001))]).await;
+    assert!(page.contains("The note is too long"), "{page}");
+
+    let stays = app.with(&key(&app, READ_ONLY).await);
+    let mine = Actor {
+        key: Some(plaintext.to_owned()),
+        ..app.anonymous()
+    };
+    mine.call(&read(&json!(["name"]))).await.data();
+    assert_eq!(
+        issue::revoke_all_of(&app.pool, crate::helpers::EMAIL)
+            .await
+            .expect("revoked"),
+        1
+    );
+    eventually("it is refused", || async {
+        mine.call(&read(&json!(["name"]))).await.status == 401
+    })
+    .await;
+    stays.call(&read(&json!(["name"]))).await.data();
 }
