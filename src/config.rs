@@ -329,7 +329,7 @@ impl Settings {
         }
         if self.redis_url.is_some() {
             return Err(ConfigError(
-                "REDIS_URL: this version has no limits to share yet, so it does not take the setting. Unset it.".into(),
+                "REDIS_URL: in this version each instance holds its own limits, so it does not take the setting. Unset it.".into(),
             ));
         }
         if let Some(url) = &self.database_url

@@ -10,9 +10,7 @@ mod helpers;
 
 use std::sync::Arc;
 
-use helpers::{Actor, Answer, client};
-use odoo_bridge::keys::issue::{self, NewKey};
-use odoo_bridge::keys::model::KeyName;
+use helpers::{Actor, Answer, client, make_key};
 use odoo_bridge::keys::policy::FULL;
 use odoo_bridge::server::serve::Bridge;
 use reqwest::Method;
@@ -69,16 +67,7 @@ impl RealApp {
     }
 
     async fn actor(&self) -> Actor {
-        let name = KeyName::parse("real").expect("a name");
-        let key = issue::create(
-            &self.pool,
-            NewKey {
-                policy: FULL,
-                ..NewKey::named(&name)
-            },
-        )
-        .await
-        .expect("a key");
+        let key = make_key(&self.pool, "real", FULL).await;
         Actor {
             address: format!("http://{}", self.bridge.address),
             client: client(),

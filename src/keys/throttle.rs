@@ -79,7 +79,7 @@ impl Throttles {
     }
 
     /// Admits a call or says what it has to wait for. `told` gets the headers that
-    /// every answer of a key with a pace has.
+    /// every answer of a key with a pace or a quota has.
     ///
     /// # Errors
     /// `policy_denied` from a wrong address, `rate_limited`, `quota_exceeded`; those of
@@ -91,11 +91,23 @@ impl Throttles {
         now: DateTime<Utc>,
         told: &mut HeaderMap,
     ) -> Result<Admission> {
-        let limits = &key.limits;
-        if limits.is_empty() {
+        if key.limits.is_empty() {
             return Ok(Admission(None));
         }
-        if !limits.allows(address) {
+        let mut state = RateState::default();
+        let admission = self.admit_limited(key, address, now, &mut state).await;
+        state.tell(told);
+        admission
+    }
+
+    async fn admit_limited(
+        &self,
+        key: &AuthedKey,
+        address: IpAddr,
+        now: DateTime<Utc>,
+        state: &mut RateState,
+    ) -> Result<Admission> {
+        if !key.limits.allows(address) {
             let details = serde_json::json!({ "rule": "addresses", "name": address.to_string() });
             return Err(
                 AppError::new(ErrorCode::PolicyDenied, "This key may not be used from this address.")
@@ -103,11 +115,11 @@ impl Throttles {
             );
         }
         let throttle = self.of(key);
-        throttle.check_pace(told)?;
-        self.check_quota(key, &throttle, now).await?;
+        throttle.check_pace(state)?;
+        self.check_quota(key, &throttle, now, state).await?;
         let running = throttle.running.fetch_add(1, Ordering::AcqRel);
         let admission = Admission(Some(throttle));
-        match limits.concurrent {
+        match key.limits.concurrent {
             Some(most) if running >= most => Err(too_many(
                 format!("This key may have {most} calls at the same time, and has them."),
                 Duration::from_secs(1),
@@ -134,47 +146,102 @@ impl Throttles {
         }
     }
 
-    async fn check_quota(&self, key: &AuthedKey, throttle: &Throttle, now: DateTime<Utc>) -> Result<()> {
+    async fn check_quota(
+        &self,
+        key: &AuthedKey,
+        throttle: &Throttle,
+        now: DateTime<Utc>,
+        state: &mut RateState,
+    ) -> Result<()> {
         let (per_day, per_month) = (key.limits.per_day, key.limits.per_month);
         if per_day.is_none() && per_month.is_none() {
             return Ok(());
         }
         let today = now.date_naive();
-        let mut used = throttle.used();
-        let is_fresh = used.day == Some(today) && used.counted_at.is_some_and(|at| at.elapsed() < COUNTED_FOR);
-        if !is_fresh {
-            let own = throttle.since.load(Ordering::Acquire);
-            let (of_day, of_month) = store::calls_of_day_and_month(&self.pool, key.id, today).await?;
-            // What is on its way into the database is in neither for a moment; so that
-            // nothing is forgotten, the larger of the two counts.
-            let before = if used.day == Some(today) { used } else { Used::default() };
-            used = Used {
-                day: Some(today),
-                of_day: of_day.max(before.of_day + own),
-                of_month: of_month.max(before.of_month + own),
-                counted_at: Some(Instant::now()),
-            };
-            *throttle.used.lock().unwrap_or_else(PoisonError::into_inner) = used;
-            throttle.since.fetch_sub(own, Ordering::AcqRel);
-        }
+        let used = self.used(key.id, throttle, today).await?;
         let since = throttle.since.load(Ordering::Acquire);
-        let over = |used: u64, most: Option<u32>| most.is_some_and(|most| used + since >= u64::from(most));
-        let (what, ends) = if over(used.of_month, per_month) {
-            ("month", first_of_next_month(today))
-        } else if over(used.of_day, per_day) {
-            ("day", today.checked_add_days(Days::new(1)))
-        } else {
-            return Ok(());
+        let quotas = [
+            (
+                "month",
+                per_month,
+                used.of_month,
+                today.with_day(1),
+                first_of_next_month(today),
+            ),
+            (
+                "day",
+                per_day,
+                used.of_day,
+                Some(today),
+                today.checked_add_days(Days::new(1)),
+            ),
+        ];
+        let mut over = Ok(());
+        for (name, most, used, begins, ends) in quotas {
+            let Some(most) = most else { continue };
+            let midnight = |day: Option<NaiveDate>| day.and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc());
+            let (begins, ends) = (midnight(begins).unwrap_or(now), midnight(ends).unwrap_or(now));
+            let left = u64::from(most).saturating_sub(used + since);
+            let wait_secs = u32::try_from((ends - now).num_seconds().max(1)).unwrap_or(u32::MAX);
+            // After this call there is one less.
+            state.add(
+                name,
+                most.into(),
+                (ends - begins).num_seconds(),
+                left.saturating_sub(1),
+                wait_secs.into(),
+            );
+            if left == 0 && over.is_ok() {
+                let sentence = format!("This key has used up its calls of the {name}.");
+                over = Err(AppError::new(ErrorCode::QuotaExceeded, sentence).retry_after_secs(wait_secs));
+            }
+        }
+        over
+    }
+
+    /// How often the key was used today and this month, without the calls in `since`.
+    async fn used(&self, id: ApiKeyId, throttle: &Throttle, today: NaiveDate) -> Result<Used> {
+        let used = throttle.used();
+        if used.day == Some(today) && used.counted_at.is_some_and(|at| at.elapsed() < COUNTED_FOR) {
+            return Ok(used);
+        }
+        let own = throttle.since.load(Ordering::Acquire);
+        let (of_day, of_month) = store::calls_of_day_and_month(&self.pool, id, today).await?;
+        // What is on its way into the database is in neither for a moment; so that
+        // nothing is forgotten, the larger of the two counts.
+        let before = if used.day == Some(today) { used } else { Used::default() };
+        let used = Used {
+            day: Some(today),
+            of_day: of_day.max(before.of_day + own),
+            of_month: of_month.max(before.of_month + own),
+            counted_at: Some(Instant::now()),
         };
-        let wait = ends
-            .and_then(|day| day.and_hms_opt(0, 0, 0))
-            .map(|end| end.and_utc() - now);
-        let secs = wait.map_or(3_600, |wait| wait.num_seconds().max(1));
-        Err(AppError::new(
-            ErrorCode::QuotaExceeded,
-            format!("This key has used up its calls of the {what}."),
-        )
-        .retry_after_secs(u32::try_from(secs).unwrap_or(u32::MAX)))
+        *throttle.used.lock().unwrap_or_else(PoisonError::into_inner) = used;
+        throttle.since.fetch_sub(own, Ordering::AcqRel);
+        Ok(used)
+    }
+}
+
+/// What the headers say, by the IETF's draft: of each limit its quota and window, and
+/// what is left and for how long.
+#[derive(Default)]
+struct RateState {
+    policies: Vec<String>,
+    left: Vec<String>,
+}
+
+impl RateState {
+    fn add(&mut self, name: &str, quota: u64, window_secs: i64, left: u64, wait_secs: u64) {
+        self.policies.push(format!("\"{name}\";q={quota};w={window_secs}"));
+        self.left.push(format!("\"{name}\";r={left};t={wait_secs}"));
+    }
+
+    fn tell(self, headers: &mut HeaderMap) {
+        for (name, values) in [(RATE_LIMIT_POLICY, self.policies), (RATE_LIMIT, self.left)] {
+            if let (false, Ok(value)) = (values.is_empty(), HeaderValue::from_str(&values.join(", "))) {
+                headers.insert(name, value);
+            }
+        }
     }
 }
 
@@ -209,7 +276,7 @@ impl Throttle {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn check_pace(&self, told: &mut HeaderMap) -> Result<()> {
+    fn check_pace(&self, state: &mut RateState) -> Result<()> {
         let (Some(pace), Some(per_minute)) = (&self.pace, self.limits.per_minute) else {
             return Ok(());
         };
@@ -219,19 +286,9 @@ impl Throttle {
             Ok(left) => (*left, Duration::from_secs_f64(60.0 / f64::from(per_minute))),
             Err(not_until) => (0, not_until.wait_time_from(MonotonicClock.now())),
         };
+        let window_secs = (i64::from(burst) * 60 + i64::from(per_minute) - 1) / i64::from(per_minute);
         let wait_secs = wait.as_secs_f64().ceil() as u64;
-        let policy = format!(
-            "\"pace\";q={burst};w={}",
-            (u64::from(burst) * 60).div_ceil(u64::from(per_minute))
-        );
-        for (name, value) in [
-            (RATE_LIMIT_POLICY, policy),
-            (RATE_LIMIT, format!("\"pace\";r={left};t={wait_secs}")),
-        ] {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                told.insert(name, value);
-            }
-        }
+        state.add("pace", burst.into(), window_secs, left.into(), wait_secs);
         match checked {
             Ok(_) => Ok(()),
             Err(_) => Err(too_many(

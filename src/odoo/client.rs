@@ -255,9 +255,10 @@ impl Odoo {
             tried = Some(way);
             match self.learned(way, self.execute_by(way, call).await) {
                 Ok(answer) => return Ok(answer),
-                // The refusal says more to the caller than a way that is closed.
+                // A refusal, or that nobody knows the method, says more to the caller than
+                // a way that is closed.
                 Err(error) if error.is_of_the_way() => match last {
-                    Some(OdooError::AuthFailed { .. }) => {}
+                    Some(OdooError::AuthFailed { .. } | OdooError::NotListed(_) | OdooError::Unmapped { .. }) => {}
                     _ => last = Some(error),
                 },
                 Err(error) => return Err(Unanswered { way: tried, error }),

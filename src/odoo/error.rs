@@ -54,6 +54,13 @@ pub enum OdooError {
         /// For people: which argument, and what to do.
         message: String,
     },
+    /// JSON-2's documentation does not list the method, so that the call was not sent.
+    /// Another way may have it all the same (Odoo leaves out what it calls deprecated).
+    #[error("{0}")]
+    NotListed(
+        /// What Odoo says to a method that there is not.
+        Box<OdooError>,
+    ),
     /// The bridge's session at Odoo is over: the call did not run.
     #[error("the session at Odoo is over")]
     SessionExpired,
@@ -95,7 +102,11 @@ impl OdooError {
     pub(crate) const fn is_of_the_way(&self) -> bool {
         matches!(
             self,
-            Self::AuthFailed { .. } | Self::WayClosed { .. } | Self::SessionExpired | Self::Unmapped { .. }
+            Self::AuthFailed { .. }
+                | Self::WayClosed { .. }
+                | Self::SessionExpired
+                | Self::Unmapped { .. }
+                | Self::NotListed(_)
         )
     }
 
@@ -214,6 +225,7 @@ impl From<OdooError> for AppError {
                 }
             }
             OdooError::Unmapped { message } => Self::invalid(message),
+            OdooError::NotListed(said) => (*said).into(),
             OdooError::SessionExpired => {
                 Self::new(ErrorCode::OdooUnreachable, "Odoo ended the bridge's session again and again.")
             }

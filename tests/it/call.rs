@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use odoo_bridge::demo_odoo::Fault;
+use odoo_bridge::keys::policy::FULL;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::helpers::{Answer, TestApp};
+use crate::helpers::{Answer, TestApp, make_key};
 
 fn search_orders() -> Value {
     json!({"model": "sale.order", "method": "search_read", "args": [[]], "kwargs": {"limit": 5, "fields": ["name", "state"]}})
@@ -405,16 +406,7 @@ async fn an_odoo_that_is_away_is_told_and_recovers_by_itself(pool: PgPool) {
         "admin",
     ];
     let bridge = crate::helpers::start(pool.clone(), &args).await;
-    let name = odoo_bridge::keys::model::KeyName::parse("away").expect("a name");
-    let key = odoo_bridge::keys::issue::create(
-        &pool,
-        odoo_bridge::keys::issue::NewKey {
-            policy: odoo_bridge::keys::policy::FULL,
-            ..odoo_bridge::keys::issue::NewKey::named(&name)
-        },
-    )
-    .await
-    .expect("a key");
+    let key = make_key(&pool, "away", FULL).await;
     let actor = crate::helpers::Actor {
         address: format!("http://{}", bridge.address),
         client: crate::helpers::client(),

@@ -6,14 +6,13 @@ use std::time::Duration;
 use chrono::{DateTime, Days, Utc};
 use odoo_bridge::calls::records::{CallRecord, Recorder};
 use odoo_bridge::ids::ApiKeyId;
-use odoo_bridge::keys::issue::{self, NewKey};
-use odoo_bridge::keys::model::KeyName;
+use odoo_bridge::keys::issue;
 use odoo_bridge::keys::policy::FULL;
 use serde_json::json;
 use sqlx::PgPool;
 
 use crate::database::Wire;
-use crate::helpers::{Actor, Answer, TestApp, client, eventually, request_id, start};
+use crate::helpers::{Actor, Answer, TestApp, client, eventually, make_key, request_id, start};
 
 fn a_record(key: ApiKeyId, called_at: DateTime<Utc>) -> CallRecord {
     let mut record = CallRecord::begin(called_at, key, request_id("a-request"), [127, 0, 0, 1].into());
@@ -23,16 +22,7 @@ fn a_record(key: ApiKeyId, called_at: DateTime<Utc>) -> CallRecord {
 }
 
 async fn some_key(pool: &PgPool) -> odoo_bridge::keys::model::CreatedKey {
-    let name = KeyName::parse("recorded").expect("a name");
-    issue::create(
-        pool,
-        NewKey {
-            policy: FULL,
-            ..NewKey::named(&name)
-        },
-    )
-    .await
-    .expect("a key")
+    make_key(pool, "recorded", FULL).await
 }
 
 async fn count(pool: &PgPool) -> i64 {

@@ -9,7 +9,7 @@ use sqlx::postgres::PgPoolOptions;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::helpers::{Actor, client, eventually, start};
+use crate::helpers::{Actor, client, eventually, make_key, start};
 
 /// A way to the database that can be cut.
 pub struct Wire {
@@ -79,16 +79,7 @@ impl Wire {
 async fn a_database_that_is_down_is_told_and_the_bridge_recovers_by_itself(pool: PgPool) {
     let wire = Wire::to_database_of(&pool).await;
     let bridge = start(wire.pool(&pool), &[]).await;
-    let name = odoo_bridge::keys::model::KeyName::parse("survivor").expect("a name");
-    let key = odoo_bridge::keys::issue::create(
-        &pool,
-        odoo_bridge::keys::issue::NewKey {
-            policy: odoo_bridge::keys::policy::FULL,
-            ..odoo_bridge::keys::issue::NewKey::named(&name)
-        },
-    )
-    .await
-    .expect("a key");
+    let key = make_key(&pool, "survivor", odoo_bridge::keys::policy::FULL).await;
     let anonymous = Actor {
         address: format!("http://{}", bridge.address),
         client: client(),

@@ -94,17 +94,26 @@ impl TestApp {
 
     /// A key that never ends.
     pub async fn key(&self, name: &str) -> CreatedKey {
-        let name = KeyName::parse(name).expect("a name");
-        issue::create(
-            &self.pool,
-            NewKey {
-                policy: FULL,
-                ..NewKey::named(&name)
-            },
-        )
-        .await
-        .expect("a key")
+        make_key(&self.pool, name, FULL).await
     }
+}
+
+/// A key that may do what `policy` says, and never ends.
+pub async fn make_key(pool: &PgPool, name: &str, policy: &str) -> CreatedKey {
+    let name = KeyName::parse(name).expect("a name");
+    let new = NewKey {
+        policy,
+        ..NewKey::named(&name)
+    };
+    issue::create(pool, new).await.expect("a key")
+}
+
+/// Sends a form of a key's policy page; gives the status and the page that comes back.
+pub async fn post_policy(person: &Actor, id: impl std::fmt::Display, form: &[(&str, &str)]) -> (u16, String) {
+    let request = person.request(Method::POST, &format!("/keys/{id}/policy"));
+    let request = request.header("Accept", "text/html").form(form);
+    let response = request.send().await.expect("an answer");
+    (response.status().as_u16(), response.text().await.expect("a page"))
 }
 
 /// A bridge as `serve` starts it.

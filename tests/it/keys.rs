@@ -3,15 +3,14 @@
 use std::time::{Duration, Instant};
 
 use odoo_bridge::calls::records::CallRecord;
-use odoo_bridge::keys::issue::{self, NewKey};
-use odoo_bridge::keys::model::KeyName;
+use odoo_bridge::keys::issue;
 use odoo_bridge::keys::policy::FULL;
 use odoo_bridge::keys::secret::PlainKey;
 use odoo_bridge::keys::verify::Rejection;
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::helpers::{Actor, Answer, TestApp, eventually, request_id, start};
+use crate::helpers::{Actor, Answer, TestApp, eventually, make_key, request_id, start};
 
 fn count_partners() -> serde_json::Value {
     json!({"model": "res.partner", "method": "search_count", "args": [[]]})
@@ -338,16 +337,7 @@ async fn nobody_manages_keys_without_a_session(pool: PgPool) {
 #[sqlx::test]
 async fn a_stop_writes_what_is_kept_in_memory(pool: PgPool) {
     let bridge = start(pool.clone(), &[]).await;
-    let name = KeyName::parse("last words").expect("a name");
-    let key = issue::create(
-        &pool,
-        NewKey {
-            policy: FULL,
-            ..NewKey::named(&name)
-        },
-    )
-    .await
-    .expect("a key");
+    let key = make_key(&pool, "last words", FULL).await;
     let at = chrono::Utc::now();
     let records = &bridge.state.records;
     records.record(CallRecord::begin(

@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::helpers::{Actor, Answer, TestApp, eventually};
+use crate::helpers::{Actor, Answer, TestApp, eventually, make_key, post_policy};
 
 async fn limited(app: &TestApp, limits: &str) -> Actor {
     let name = KeyName::parse("limited").expect("a name");
@@ -208,22 +208,13 @@ async fn an_answer_that_is_too_large_for_its_key_is_not_passed_on(pool: PgPool) 
 async fn limits_are_set_on_the_page_and_nonsense_is_refused_by_its_word(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     let person = app.signed_in().await;
-    let name = KeyName::parse("page").expect("a name");
-    let new = NewKey {
-        policy: FULL,
-        ..NewKey::named(&name)
-    };
-    let key = issue::create(&app.pool, new).await.expect("a key");
+    let key = make_key(&app.pool, "page", FULL).await;
     let actor = app.with(&key);
     actor.call(&count()).await.data();
     let save = async |limits: &str| {
-        let path = format!("/keys/{}/policy", key.key.id);
-        let form = [("do", "limits"), ("limits", limits)];
-        let request = person
-            .request(Method::POST, &path)
-            .header("Accept", "text/html")
-            .form(&form);
-        request.send().await.expect("an answer").text().await.expect("a page")
+        post_policy(&person, key.key.id, &[("do", "limits"), ("limits", limits)])
+            .await
+            .1
     };
     assert!(save(r#"{"per_minut":1}"#).await.contains("per_minut"));
     assert_eq!(issue::limits_of(&app.pool, key.key.id).await.expect("limits"), "{}");
@@ -296,16 +287,8 @@ async fn a_web_page_may_use_a_key_that_names_it_and_is_asked_without_a_key(pool:
 async fn a_key_that_a_page_holds_may_only_read(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     let person = app.signed_in().await;
-    let name = KeyName::parse("public").expect("a name");
-    let key = issue::create(&app.pool, NewKey::named(&name)).await.expect("a key");
-    let send = async |form: &[(&str, &str)]| {
-        let path = format!("/keys/{}/policy", key.key.id);
-        let request = person
-            .request(Method::POST, &path)
-            .header("Accept", "text/html")
-            .form(form);
-        request.send().await.expect("an answer").text().await.expect("a page")
-    };
+    let key = make_key(&app.pool, "public", READ_ONLY).await;
+    let send = async |form: &[(&str, &str)]| post_policy(&person, key.key.id, form).await.1;
     let origins = [
         ("do", "limits"),
         ("limits", r#"{"origins":["https://shop.example.com"]}"#),

@@ -11,18 +11,13 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::helpers::{Actor, Answer, TestApp, client, eventually, start};
+use crate::helpers::{Actor, Answer, TestApp, client, eventually, make_key, post_policy, start};
 
 const PARTNERS: &str =
     r#"{"access":"rules","rules":[{"model":"res.partner","operations":["read"],"read_fields":["name"]}]}"#;
 
 async fn key(app: &TestApp, policy: &str) -> CreatedKey {
-    let name = KeyName::parse("policy").expect("a name");
-    let new = NewKey {
-        policy,
-        ..NewKey::named(&name)
-    };
-    issue::create(&app.pool, new).await.expect("a key")
+    make_key(&app.pool, "policy", policy).await
 }
 
 fn create() -> Value {
@@ -31,15 +26,6 @@ fn create() -> Value {
 
 fn read(fields: &Value) -> Value {
     json!({"model": "res.partner", "method": "search_read", "args": [[]], "kwargs": {"limit": 1, "fields": fields}})
-}
-
-/// Sends a form of a key's policy page; gives the page that comes back.
-async fn post(person: &Actor, id: impl std::fmt::Display, form: &[(&str, &str)]) -> (u16, String) {
-    let request = person
-        .request(Method::POST, &format!("/keys/{id}/policy"))
-        .header("Accept", "text/html");
-    let response = request.form(form).send().await.expect("an answer");
-    (response.status().as_u16(), response.text().await.expect("a page"))
 }
 
 #[sqlx::test]
@@ -139,7 +125,7 @@ async fn a_change_binds_here_at_once_and_on_another_instance_within_a_second(poo
     };
     here.call(&create()).await.data();
     there.call(&create()).await.data();
-    let (status, page) = post(&person, changed.key.id, &[("do", "save"), ("document", READ_ONLY)]).await;
+    let (status, page) = post_policy(&person, changed.key.id, &[("do", "save"), ("document", READ_ONLY)]).await;
     assert!(status == 200 && page.contains("The policy is saved"), "{status} {page}");
     assert_eq!(here.call(&create()).await.code(), "policy_denied");
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -153,12 +139,12 @@ async fn a_shared_policy_is_edited_once_and_all_its_keys_follow(pool: PgPool) {
     let person = app.signed_in().await;
     let (first, second) = (key(&app, FULL).await, key(&app, FULL).await);
     let share = [("do", "share"), ("shared_name", "Robots"), ("document", READ_ONLY)];
-    let (_, page) = post(&person, first.key.id, &share).await;
+    let (_, page) = post_policy(&person, first.key.id, &share).await;
     assert!(
         page.contains("The policy is shared.") && page.contains("Robots"),
         "{page}"
     );
-    let (_, page) = post(&person, second.key.id, &share).await;
+    let (_, page) = post_policy(&person, second.key.id, &share).await;
     assert!(
         page.contains("There is a shared policy"),
         "a name is taken once: {page}"
@@ -166,7 +152,7 @@ async fn a_shared_policy_is_edited_once_and_all_its_keys_follow(pool: PgPool) {
     let listed = odoo_bridge::keys::shared_policies::list(&app.pool)
         .await
         .expect("a list");
-    let (_, page) = post(
+    let (_, page) = post_policy(
         &person,
         second.key.id,
         &[("do", "follow"), ("shared", &listed[0].id.to_string())],
@@ -186,12 +172,12 @@ async fn a_shared_policy_is_edited_once_and_all_its_keys_follow(pool: PgPool) {
         })
         .await;
     }
-    post(&person, first.key.id, &[("do", "save_shared"), ("document", FULL)]).await;
+    post_policy(&person, first.key.id, &[("do", "save_shared"), ("document", FULL)]).await;
     for key in [&first, &second] {
         app.with(key).call(&create()).await.data();
         eventually("there too", || async { there(key).call(&create()).await.status == 200 }).await;
     }
-    post(&person, first.key.id, &[("do", "save"), ("document", READ_ONLY)]).await;
+    post_policy(&person, first.key.id, &[("do", "save"), ("document", READ_ONLY)]).await;
     assert_eq!(
         app.with(&first).call(&create()).await.code(),
         "policy_denied",
@@ -206,7 +192,7 @@ async fn a_wrong_document_is_refused_by_its_word_and_the_draft_stays(pool: PgPoo
     let person = app.signed_in().await;
     let kept = key(&app, READ_ONLY).await;
     let draft = r#"{"access":"read_only","max_limits":5}"#;
-    let (status, page) = post(&person, kept.key.id, &[("do", "save"), ("document", draft)]).await;
+    let (status, page) = post_policy(&person, kept.key.id, &[("do", "save"), ("document", draft)]).await;
     assert_eq!(status, 200);
     assert!(page.contains("unknown field `max_limits`"), "{page}");
     assert!(
@@ -233,7 +219,7 @@ async fn why_answers_without_a_call_and_without_saving(pool: PgPool) {
             ("args", args),
             ("kwargs", ""),
         ];
-        post(&person, asked.key.id, &form).await.1
+        post_policy(&person, asked.key.id, &form).await.1
     };
     let page = ask("res.partner", "search_read", "[[]]").await;
     assert!(
@@ -266,7 +252,7 @@ async fn a_key_is_switched_off_and_on(pool: PgPool) {
         actor
     };
     actor.call(&read(&json!(["name"]))).await.data();
-    let (_, page) = post(&person, switched.key.id, &[("do", "disable")]).await;
+    let (_, page) = post_policy(&person, switched.key.id, &[("do", "disable")]).await;
     assert!(page.contains("The key is disabled now."), "{page}");
     let (refused, stranger) = (actor.call(&create()).await, unknown.call(&create()).await);
     assert_eq!((refused.status, refused.code()), (401, "unauthenticated"));
@@ -274,7 +260,7 @@ async fn a_key_is_switched_off_and_on(pool: PgPool) {
         refused.json["error"], stranger.json["error"],
         "the same words as for a key that never was"
     );
-    post(&person, switched.key.id, &[("do", "enable")]).await;
+    post_policy(&person, switched.key.id, &[("do", "enable")]).await;
     actor.call(&read(&json!(["name"]))).await.data();
 }
 
@@ -283,7 +269,7 @@ async fn a_rolled_key_keeps_everything_and_the_old_one_ends(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     let person = app.signed_in().await;
     let old = key(&app, PARTNERS).await;
-    let (_, page) = post(&person, old.key.id, &[("do", "roll"), ("grace", "900")]).await;
+    let (_, page) = post_policy(&person, old.key.id, &[("do", "roll"), ("grace", "900")]).await;
     let start = page.find("obk_").expect("a new key on the page");
     let plaintext: String = page[start..]
         .chars()
@@ -306,9 +292,9 @@ async fn a_rolled_key_keeps_everything_and_the_old_one_ends(pool: PgPool) {
     let left = found.expires_at.expect("an end") - found.created_at;
     assert!((890..=910).contains(&left.num_seconds()), "{left}");
 
-    let (_, page) = post(&person, old.key.id, &[("do", "roll"), ("grace", "0")]).await;
+    let (_, page) = post_policy(&person, old.key.id, &[("do", "roll"), ("grace", "0")]).await;
     assert!(page.contains("was not rolled before"), "{page}");
-    let (_, page) = post(
+    let (_, page) = post_policy(
         &person,
         found.replaced_by.expect("the new one"),
         &[("do", "roll"), ("grace", "0")],
@@ -372,7 +358,7 @@ async fn the_least_policy_is_learnt_from_calls_and_a_draft_is_held_against_them(
     }
     let pool = app.pool.clone();
     app.bridge.state.records.flush(&pool).await.expect("written");
-    let (_, page) = post(
+    let (_, page) = post_policy(
         &person,
         learnt.key.id,
         &[
@@ -387,13 +373,13 @@ async fn the_least_policy_is_learnt_from_calls_and_a_draft_is_held_against_them(
         page.contains("would refuse 1 of them for their model or method: res.partner.create"),
         "{page}"
     );
-    let (_, page) = post(&person, learnt.key.id, &[("do", "learn")]).await;
+    let (_, page) = post_policy(&person, learnt.key.id, &[("do", "learn")]).await;
     assert!(
         page.contains("What it has called is in the editor") && page.contains("would refuse none"),
         "{page}"
     );
     let wide = r#"{"access":"rules","rules":[{"model":"res.partner","operations":["read","create","delete"],"methods":["message_post"]}]}"#;
-    let (_, page) = post(&person, learnt.key.id, &[("do", "save"), ("document", wide)]).await;
+    let (_, page) = post_policy(&person, learnt.key.id, &[("do", "save"), ("document", wide)]).await;
     assert!(
         page.contains("It has never used: delete on res.partner; message_post on res.partner."),
         "{page}"
@@ -418,13 +404,13 @@ async fn a_note_is_kept_and_all_keys_of_a_person_are_revoked(pool: PgPool) {
         made.json["plaintext"].as_str().expect("a key"),
     );
     assert_eq!(made.json["key"]["access"], "rules");
-    let (_, page) = post(&person, id, &[("do", "note"), ("note", "Ask <Ann>\r\nin the shop")]).await;
+    let (_, page) = post_policy(&person, id, &[("do", "note"), ("note", "Ask <Ann>\r\nin the shop")]).await;
     assert!(
         page.contains("The note is saved.") && page.contains("Ask &lt;Ann>\nin the shop"),
         "{page}"
     );
     assert!(page.contains(&format!("Made by {}.", crate::helpers::EMAIL)), "{page}");
-    let (_, page) = post(&person, id, &[("do", "note"), ("note", &"x".repeat(1_001))]).await;
+    let (_, page) = post_policy(&person, id, &[("do", "note"), ("note", &"x".repeat(1_001))]).await;
     assert!(page.contains("The note is too long"), "{page}");
 
     let stays = app.with(&key(&app, READ_ONLY).await);

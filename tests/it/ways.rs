@@ -14,7 +14,7 @@ use sqlx::PgPool;
 
 use crate::database::Wire;
 use crate::demo_odoo::Demo;
-use crate::helpers::{Actor, TestApp, client, eventually, start};
+use crate::helpers::{Actor, TestApp, client, eventually, make_key, start};
 
 const LOGIN: &str = "/web/session/authenticate";
 
@@ -92,12 +92,22 @@ async fn a_way_that_is_switched_off_is_left_for_the_next(pool: PgPool) {
         let picked = report.ways.iter().find(|report| report.picked).expect("one");
         assert!(picked.way >= next || picked.way == Way::Json2, "{report:?}");
     }
+    // What its documentation does not list is unknown where there is no other way.
+    let unlisted = json!({"model": "res.partner", "method": "get_external_id", "args": [[1]]});
+    let said = actor.call(&unlisted).await;
+    assert_eq!((said.status, said.code()), (404, "odoo_not_found"), "{}", said.text);
     // A write, too, is sent once more: it did not run.
     let created = actor
         .call(&json!({"model": "res.partner", "method": "create", "args": [{"name": "Way"}]}))
         .await;
     assert!(created.data().is_i64(), "{}", created.text);
     app.demo.faults().clear();
+    let by_session = app.demo.counts().of("call_kw");
+    assert_eq!(actor.call(&unlisted).await.code(), "odoo_not_found");
+    assert!(
+        app.demo.counts().of("call_kw") > by_session,
+        "a way that may have it was asked"
+    );
     app.bridge.state.odoo.probe().await;
     assert_eq!(state_of(&app, Way::Web).0, WayState::Works, "it is taken again");
 }
@@ -302,16 +312,7 @@ async fn a_connection_that_was_closed_while_nobody_used_it_costs_no_call(pool: P
         ["--odoo-transport", "web"],
     ];
     let bridge = start(pool.clone(), &settings.concat()).await;
-    let name = KeyName::parse("kept").expect("a name");
-    let key = issue::create(
-        &pool,
-        NewKey {
-            policy: FULL,
-            ..NewKey::named(&name)
-        },
-    )
-    .await
-    .expect("a key");
+    let key = make_key(&pool, "kept", FULL).await;
     let actor = Actor {
         address: format!("http://{}", bridge.address),
         client: client(),

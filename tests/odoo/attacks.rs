@@ -103,12 +103,7 @@ async fn every_attack_does_harm_with_full_access_and_none_past_a_policy(pool: Pg
     assert!(attacks.len() >= 60, "{}", attacks.len());
     let app = RealApp::spawn(pool.clone()).await;
     let actor = async |policy: &str| {
-        let name = KeyName::parse("attack").expect("a name");
-        let new = NewKey {
-            policy,
-            ..NewKey::named(&name)
-        };
-        let key = issue::create(&pool, new).await.expect("a key");
+        let key = make_key(&pool, "attack", policy).await;
         Actor {
             address: format!("http://{}", app.bridge.address),
             client: client(),

@@ -367,6 +367,29 @@ mod tests {
     }
 
     #[test]
+    fn the_schema_has_the_same_words() {
+        let schema: serde_json::Value =
+            serde_json::from_str(include_str!("../../../docs/policy.schema.json")).expect("JSON");
+        let text = r#"{"access":"rules","rules":[{"model":"a","operations":["read","create","write","delete"],"methods":["m"],
+            "read_fields":["f"],"write_fields":["f"]}],"max_limit":5,"context":["lang"]}"#;
+        let document = serde_json::to_value(Document::parse(text).expect("a document")).expect("JSON");
+        let words = |value: &serde_json::Value| {
+            value
+                .as_object()
+                .map(|members| members.keys().cloned().collect::<Vec<_>>())
+        };
+        assert_eq!(words(&schema["properties"]), words(&document));
+        let rule = &schema["$defs"]["rule"]["properties"];
+        assert_eq!(words(rule), words(&document["rules"][0]));
+        assert_eq!(rule["operations"]["items"]["enum"], document["rules"][0]["operations"]);
+        let all = [Access::Full, Access::ReadOnly, Access::Rules];
+        assert_eq!(
+            schema["properties"]["access"]["enum"],
+            serde_json::to_value(all).expect("JSON")
+        );
+    }
+
+    #[test]
     fn what_can_not_be_loaded_allows_nothing() {
         for text in [
             "",

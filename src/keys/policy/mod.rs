@@ -2,7 +2,7 @@
 //! policy allows each of its parts, and what the code does not understand is
 //! refused, never interpreted.
 //!
-//! Pure: [`decide`] is a total function of a policy, a call, and what is known of
+//! Pure: [`decide()`] is a total function of a policy, a call, and what is known of
 //! the models' fields. It asks nobody; where it lacks knowledge it says which
 //! model's fields it has to know, and the caller asks Odoo and decides again.
 

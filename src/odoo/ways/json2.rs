@@ -205,5 +205,9 @@ fn not_listed(call: &Call<'_>) -> OdooError {
         return OdooError::raised("odoo.exceptions.AccessError", &message, call.model);
     }
     let message = format!("The method '{name}' does not exist");
-    OdooError::raised("builtins.AttributeError", &message, call.model)
+    OdooError::NotListed(Box::new(OdooError::raised(
+        "builtins.AttributeError",
+        &message,
+        call.model,
+    )))
 }
