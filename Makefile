@@ -48,17 +48,22 @@ odoo: ## start a real Odoo 19 with demo data, and tell how to point the bridge a
 odoo-stop: ## stop that Odoo; its data stay
 	@scripts/odoo.sh stop
 
-release: target/release/odoo-bridge ## build the one binary that is deployed
+release: target/dist/odoo-bridge ## build the one binary that is deployed
 	@du -h --apparent-size $< | awk '{ print "The whole product is " $$2 " (" $$1 ")." }'
 
 # Always asked: cargo and build-site.sh know themselves what is up to date.
-.PHONY: target/release/odoo-bridge
+.PHONY: target/release/odoo-bridge target/dist/odoo-bridge
+target/dist/odoo-bridge:
+	@scripts/setup.sh run
+	@scripts/build-site.sh release
+	@cargo build --profile dist --bin odoo-bridge
+
 target/release/odoo-bridge:
 	@scripts/setup.sh run
 	@scripts/build-site.sh release
 	@cargo build --release --bin odoo-bridge
 
-bench: target/release/odoo-bridge ## every figure of docs/performance.md; QUICK=1 for a short run
+bench: target/dist/odoo-bridge ## every figure of docs/performance.md; QUICK=1 for a short run
 	@scripts/bench.sh
 
 setup: ## install all that the other commands need

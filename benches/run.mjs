@@ -27,7 +27,7 @@ const quick = Boolean(process.env.QUICK);
 const parts = (process.env.BENCH_PARTS || "odoo,stub,size").split(",");
 // Each load: so many rounds of so many seconds.
 const [rounds, seconds] = quick ? [3, 1] : [4, 2];
-const bin = path.resolve(process.env.BRIDGE_BIN ?? "target/release/odoo-bridge");
+const bin = path.resolve(process.env.BRIDGE_BIN ?? "target/dist/odoo-bridge");
 const server = env("BENCH_DATABASE_URL");
 const root = mkdtempSync(path.join(os.tmpdir(), "odoo-bridge-bench-"));
 chmodSync(root, 0o755);
