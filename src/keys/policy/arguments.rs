@@ -68,6 +68,12 @@ impl<'a> Arguments<'a> {
         self.named.iter().map(|(name, _)| &**name)
     }
 
+    /// Whether a named argument is a value with nothing inside.
+    pub(super) fn is_scalar(&self, name: &str) -> bool {
+        let value = self.named.iter().find(|(other, _)| other == name);
+        value.is_some_and(|(_, value)| Json::parse(value).is_some_and(|value| value.is_scalar()))
+    }
+
     /// The first positional argument: the ids of records.
     pub(super) fn ids(&self) -> Result<Json<'_>, Stop> {
         match self.positional.first() {

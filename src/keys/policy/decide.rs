@@ -123,13 +123,15 @@ impl<'p> Checker<'p> {
         if is_free {
             return Ok(rule);
         }
-        // Only records: nothing in such a call can name a field.
-        if arguments.positional() > 1 || arguments.names().any(|name| name != "context") {
+        // Records, and what can't name a field of theirs.
+        let harmless = methods::harmless_arguments(asked.method);
+        let is_understood = |name: &str| name == "context" || (harmless.contains(&name) && arguments.is_scalar(name));
+        if arguments.positional() > 1 || !arguments.names().all(is_understood) {
             return refuse(
                 "arguments",
                 asked.method,
                 format!(
-                    "The arguments of {} are not understood, and this key is limited to some fields of {}: it may be called with ids only.",
+                    "The arguments of {} are not understood, and this key is limited to some fields of {}: it may be called with ids and plain values that are known to name none.",
                     asked.method, asked.model
                 ),
             );
@@ -799,12 +801,26 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_method_that_is_named_may_be_called_with_ids_only_where_fields_are_limited() {
+    fn a_method_that_is_named_takes_ids_and_harmless_values_only_where_fields_are_limited() {
         allowed(PARTNERS, "res.partner", "message_post", "[[1]]", "{}");
-        assert_eq!(
-            refused(PARTNERS, "res.partner", "message_post", "[[1]]", r#"{"body":"x"}"#),
-            "arguments: message_post"
+        allowed(
+            PARTNERS,
+            "res.partner",
+            "message_post",
+            "[[1]]",
+            r#"{"body":"x","subject":"y"}"#,
         );
+        for kwargs in [
+            r#"{"comment":"x"}"#,
+            r#"{"body":{"comment":"x"}}"#,
+            r#"{"partner_ids":[7]}"#,
+        ] {
+            assert_eq!(
+                refused(PARTNERS, "res.partner", "message_post", "[[1]]", kwargs),
+                "arguments: message_post",
+                "{kwargs}"
+            );
+        }
         assert_eq!(
             refused(PARTNERS, "res.partner", "message_post", r#"[[1],"x"]"#, "{}"),
             "arguments: message_post"

@@ -67,6 +67,15 @@ pub(super) fn find(model: &str, name: &str) -> Option<&'static Method> {
         .find(|method| method.name == name && method.model.is_none_or(|only| only == model))
 }
 
+/// Named arguments of methods that a rule names, which hold a value of their own and no
+/// field of the record: a key that is limited to some fields may send these as well.
+pub(super) fn harmless_arguments(method: &str) -> &'static [&'static str] {
+    match method {
+        "message_post" => &["body", "message_type", "subject", "subtype_xmlid"],
+        _ => &[],
+    }
+}
+
 macro_rules! parameters {
     ($($kind:ident: $($name:literal)|+),*) => {
         &[$(Parameter { names: &[$($name),+], kind: Kind::$kind }),*]
