@@ -167,12 +167,22 @@ impl<'p> Checker<'p> {
             "load" => self.may(model, Operation::Write).map(drop)?,
             "web_save" => self.may(model, Operation::Read).map(drop)?,
             "action_archive" | "action_unarchive" | "toggle_active" => self.field(model, operation, "active")?,
-            // Which field the name goes to, only Odoo knows.
-            "name_create" if !matches!(Grants::of(self.document, model).fields(operation), Fields::All) => {
+            // Which fields a name is looked for in, or goes to, only Odoo knows.
+            "name_search" | "name_create"
+                if !matches!(Grants::of(self.document, model).fields(operation), Fields::All) =>
+            {
+                let fields = if operation == Operation::Read {
+                    "read_fields"
+                } else {
+                    "write_fields"
+                };
                 return refuse(
-                    "write_fields",
+                    fields,
                     method.name,
-                    format!("name_create sets a field that is not named, and this key is limited to some of {model}."),
+                    format!(
+                        "{} touches fields that are not named, and this key is limited to some of {model}.",
+                        method.name
+                    ),
                 );
             }
             _ => {}
@@ -831,6 +841,21 @@ pub(super) mod tests {
             refused(free, "res.partner", "message_post", "[[1]]", r#"{"context":{"x":1}}"#),
             "context: x"
         );
+    }
+
+    #[test]
+    fn a_name_that_is_looked_for_in_fields_nobody_named_is_refused_where_fields_are_limited() {
+        let search = |policy: &str| {
+            ask(
+                policy,
+                "res.partner",
+                "name_search",
+                r#"["x@example.com"]"#,
+                r#"{"limit":5}"#,
+            )
+        };
+        assert!(matches!(search(PARTNERS), Verdict::Refused(refusal) if refusal.rule == "read_fields"));
+        assert!(matches!(search(READ_ONLY), Verdict::Allowed(_)));
     }
 
     #[test]

@@ -270,7 +270,8 @@ proptest! {
             context: Some(BTreeSet::from(["default_email".to_owned()])),
             ..Document::of(Access::Rules)
         };
-        let calls = places("email");
+        // name_search looks at fields that nobody named, so that no limited key has it.
+        let calls: Vec<_> = places("email").into_iter().filter(|call| call.0 != "name_search").collect();
         let call = &calls[index.index(calls.len())];
         let (verdict, _) = asked(&document, "res.partner", call);
         prop_assert!(matches!(verdict, Verdict::Allowed(_)), "{call:?}: {verdict:?}");
