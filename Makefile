@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run dev test e2e check fmt queries audit odoo odoo-stop release bench setup clean
+.PHONY: help run dev test e2e check fmt queries audit sbom fuzz odoo odoo-stop release bench soak setup clean
 
 # Queries are checked against .sqlx/, so that a build needs no database.
 export SQLX_OFFLINE ?= true
@@ -27,7 +27,7 @@ test: ## every test: unit, integration, browser, real Odoo 19
 e2e: ## the browser tests alone, against the release binary
 	@scripts/test.sh e2e
 
-check: ## format, clippy for both halves, documentation, architecture, queries, dependencies
+check: ## format, clippy for both halves, documentation, architecture, queries, dependencies, alert rules
 	@scripts/check.sh
 
 fmt: ## format the code
@@ -38,7 +38,14 @@ queries: ## write .sqlx/ anew, after a change of a query or a migration
 
 audit: ## look dependencies up among known vulnerabilities (reads a list on GitHub)
 	@scripts/setup.sh cargo-deny
-	@PATH="$$PATH:$${BRIDGE_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/odoo-bridge}/cargo-deny/bin" cargo deny check advisories
+	@PATH="$$PATH:$${BRIDGE_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/odoo-bridge}/cargo-deny/bin"; cargo deny check advisories && \
+		cargo deny --manifest-path fuzz/Cargo.toml --config deny.toml check advisories
+
+sbom: ## write what the binary is made of to target/sbom.cdx.json (CycloneDX)
+	@scripts/sbom.sh
+
+fuzz: ## fuzz what reads foreign bytes, each target for FUZZ_SECS (60)
+	@scripts/fuzz.sh
 
 odoo: ## start a real Odoo 19 with demo data, and tell how to point the bridge at it
 	@scripts/odoo.sh start
@@ -66,10 +73,16 @@ target/release/odoo-bridge:
 bench: target/dist/odoo-bridge ## every figure of docs/performance.md; QUICK=1 for a short run
 	@scripts/bench.sh
 
+soak: ## a loaded bridge that some misuse: memory, descriptors, calls of others; SOAK_SECS=600 a part
+	@scripts/setup.sh test
+	@DATABASE_URL=$$(scripts/test-postgres.sh start) \
+		SOAK_SECS=$${SOAK_SECS:-600} cargo test --test it soak::those -- --nocapture
+
 setup: ## install all that the other commands need
-	@scripts/setup.sh run test wasm-bindgen cargo-deny
+	@scripts/setup.sh run test wasm-bindgen cargo-deny cargo-sbom cargo-fuzz promtool
 
 clean: ## remove what was built; a test PostgreSQL is stopped, tools in ~/.cache stay
 	@scripts/test-postgres.sh stop
 	@cargo clean
+	@rm -rf fuzz/target fuzz/corpus fuzz/artifacts
 	@rm -rf scripts/node_modules end2end/node_modules end2end/test-results end2end/playwright-report

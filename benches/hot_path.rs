@@ -2,15 +2,19 @@
 //! What a whole call costs is measured by `make bench`.
 #![expect(missing_docs, reason = "what criterion_group makes has none")]
 
-use std::collections::HashMap;
 use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use odoo_bridge::calls::answer::frame;
 use odoo_bridge::calls::request::CallRequest;
-use odoo_bridge::keys::policy::{Asked, Policy, decide, presets};
+use odoo_bridge::keys::policy::{Asked, FieldKind, Knowledge, Policy, decide, presets, shape};
 use odoo_bridge::keys::secret::PlainKey;
 use odoo_bridge::odoo::answer::{Frame, Scanner, result_begins};
+use odoo_bridge::server::request_id::RequestId;
+use odoo_bridge::server::telemetry;
+use odoo_bridge::server::telemetry::calls::{Counted, MODELS};
 use serde_json::value::RawValue;
 
 fn keys(criterion: &mut Criterion) {
@@ -76,7 +80,21 @@ fn policies(criterion: &mut Criterion) {
         args: &args,
         kwargs: &kwargs,
     };
-    let nothing = HashMap::new();
+    let mut known = Knowledge::default();
+    let fields = |names: &[&str]| {
+        Arc::new(
+            names
+                .iter()
+                .map(|name| ((*name).to_owned(), FieldKind::Value))
+                .collect(),
+        )
+    };
+    known
+        .fields
+        .insert("sale.order".into(), fields(&["date_order", "state", "name"]));
+    for model in ["sale.order", "res.partner"] {
+        known.methods.insert(model.into(), Arc::default());
+    }
     for (what, policy, call) in [
         (
             "read only, allowed",
@@ -95,10 +113,46 @@ fn policies(criterion: &mut Criterion) {
         ),
     ] {
         criterion.bench_function(&format!("policy: {what}"), |bencher| {
-            bencher.iter(|| decide(black_box(&policy), black_box(&call), &nothing));
+            bencher.iter(|| decide(black_box(&policy), black_box(&call), &known));
         });
     }
 }
 
-criterion_group!(hot_path, keys, requests, answers, policies);
+fn shapes(criterion: &mut Criterion) {
+    let raw = |text: &str| RawValue::from_string(text.to_owned()).expect("JSON");
+    let (args, kwargs) = (
+        raw(r#"[[["date_order",">=","2026-05-01 00:00:00"],"|",["state","=","sale"],["name","ilike","S0"]]]"#),
+        raw(r#"{"limit":5,"fields":["name","state"],"order":"date_order desc","context":{"lang":"en_US"}}"#),
+    );
+    let call = Asked {
+        model: "sale.order",
+        method: "search_read",
+        args: &args,
+        kwargs: &kwargs,
+    };
+    criterion.bench_function("the shape of a call", |bencher| {
+        bencher.iter(|| shape(black_box(&call)))
+    });
+}
+
+fn metrics(criterion: &mut Criterion) {
+    telemetry::install_metrics();
+    let models: Vec<_> = (0..MODELS).map(|number| format!("some.model{number}")).collect();
+    telemetry::admit_models(models.iter().map(String::as_str));
+    let id = RequestId::from("01a20d5d-21fd-748f-b876-dcd28503a2fe".to_owned());
+    for (what, model) in [("the first", &models[0]), ("the last", &models[MODELS - 1])] {
+        let call = Counted {
+            code: "ok",
+            model: Some(model),
+            request_id: &id,
+            total: Duration::from_micros(5_300),
+            odoo: Some(Duration::from_micros(5_100)),
+        };
+        criterion.bench_function(&format!("metrics: a call of {what} model"), |bencher| {
+            bencher.iter(|| telemetry::record_call(black_box(call)));
+        });
+    }
+}
+
+criterion_group!(hot_path, keys, requests, answers, policies, shapes, metrics);
 criterion_main!(hot_path);

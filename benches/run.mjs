@@ -6,7 +6,8 @@
 //   profile   not by default: where the bridge's time goes under full load, by perf, to target/bench/perf.data
 //
 // Environment: BRIDGE_BIN, TEST_ODOO_URL, _DB, _USERNAME, _PASSWORD, _API_KEY (scripts/odoo.sh env),
-// BENCH_DATABASE_URL (a superuser's), BENCH_MINUTES (full load for the memory figure, 1).
+// BENCH_DATABASE_URL (a superuser's), BENCH_MINUTES (full load for the memory figure, 1),
+// BENCH_KEY=full (a key with full access and without limits, to see what policies and limits cost).
 
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -65,7 +66,12 @@ async function startBridge(odoo, { cores = UNDER_TEST, seed = () => {} } = {}) {
   seed(database);
   const child = run();
   const readyMs = await ready(`${url}/readyz`, child);
-  const makeKey = (label) => JSON.parse(execFileSync(bin, ["create-key", "--name", label, "--json"], { env: settings })).key;
+  // With all that a call can be held against: the rules of the largest preset, pace, quotas and concurrency.
+  const [policy, bounds] = [path.join(root, "policy.json"), path.join(root, "limits.json")];
+  const preset = JSON.parse(readFileSync(new URL("../src/keys/policy/presets/sales_app.json", import.meta.url)));
+  writeFileSync(policy, JSON.stringify({ ...preset, rules: [...preset.rules, { model: "bench.*", operations: ["read"] }] }));
+  writeFileSync(bounds, JSON.stringify({ per_minute: 100_000_000, per_day: 1_000_000_000, per_month: 1_000_000_000, concurrent: 10_000 }));
+  const makeKey = (label) => JSON.parse(execFileSync(bin, ["create-key", "--name", label, ...(process.env.BENCH_KEY === "full" ? ["--access", "full"] : ["--policy", policy, "--limits", bounds]), "--json"], { env: settings })).key;
   return { url, child, database, name, readyMs, makeKey, key: makeKey("bench") };
 }
 const dropDatabase = (bridge) => sql(server, `DROP DATABASE ${bridge.name} WITH (FORCE)`);

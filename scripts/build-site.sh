@@ -50,8 +50,10 @@ say "making JavaScript, CSS and compressed copies"
 wasm-bindgen --target web --no-typescript --out-name odoo-bridge --out-dir target/site.new/pkg "${keep[@]}" "$wasm"
 if [ "$mode" = release ]; then
   # Debian's wasm-opt is too old for this: its output loads and then dies at the first click.
-  # -O2, not -Oz: larger on disk, but 1 % smaller in brotli, which is what goes over the wire (measured).
-  scripts/node_modules/.bin/wasm-opt -O2 --reorder-functions --enable-bulk-memory --enable-nontrapping-float-to-int \
+  # -O2, not -Oz: larger on disk, but 1 % smaller in brotli, which is what goes over the wire (measured);
+  # what --gufa finds out in between makes it 0.2 % smaller.
+  scripts/node_modules/.bin/wasm-opt -O2 --gufa -O2 --reorder-functions \
+    --strip-producers --strip-target-features --enable-bulk-memory --enable-nontrapping-float-to-int \
     target/site.new/pkg/odoo-bridge_bg.wasm -o target/site.new/pkg/odoo-bridge_bg.wasm
 fi
 node scripts/site-files.mjs "$mode" target/site.new

@@ -79,6 +79,22 @@ front_cargo() { env "${FRONT_ENV[@]}" cargo "$@"; }
 # locked_version CRATE: its version in Cargo.lock.
 locked_version() { sed -n "/^name = \"$1\"\$/{n;s/^version = \"\(.*\)\"/\1/p;q}" "$ROOT/Cargo.lock"; }
 
+# within MINUTES COMMAND...: ends a test run that hangs, and names the tests that did not come back.
+within() {
+  local minutes=$1 log status
+  shift
+  log=$(mktemp)
+  timeout --kill-after=30 "${minutes}m" "$@" 2>&1 | tee "$log" && status=0 || status=$?
+  if [ "$status" = 124 ] || [ "$status" = 137 ]; then
+    echo "ended after $minutes minutes; begun and not over:"
+    sed -n 's/^test \(.*\) has been running for over 60 seconds$/\1/p' "$log" | while IFS= read -r name; do
+      grep -qF "test $name ... " "$log" || echo "  $name"
+    done
+  fi
+  rm -f "$log"
+  return "$status"
+}
+
 # step NAME COMMAND...: shows the output, keeps it in target/logs, tells the time, and goes on after a failure.
 FAILED_STEPS=()
 step() {

@@ -5,16 +5,22 @@
 #   wasm-bindgen  the command of that name, of the version in Cargo.lock
 #   npm           node, wasm-opt and the CSS bundler
 #   postgres      PostgreSQL's server programs; no cluster is made and none is started
+#   redis         a Redis or Valkey server, for the tests; none is started
 #   python        what a virtual environment for Odoo needs
 #   chromium      the browser of the end-to-end tests
 #   bench         what benches/run.mjs measures with: nginx, wrk, h2load
 #   end2end       what end2end/package-lock.json lists
 #   cargo-deny    what judges the dependencies
+#   cargo-sbom    what lists them
+#   cargo-fuzz    what builds the fuzz targets, and a C++ compiler for libFuzzer
+#   promtool      what checks and tries the alert rules, out of Debian's prometheus; no server is installed
 #   run, test     all that `make run` or `make test` needs, but for wasm-bindgen, which build-site.sh asks for
 # BRIDGE_CACHE says where costly tools are kept (~/.cache/odoo-bridge).
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 CARGO_DENY_VERSION=0.20.2
+CARGO_SBOM_VERSION=0.10.0
+CARGO_FUZZ_VERSION=0.13.2
 
 setup_rust() {
   have cc || apt_install build-essential
@@ -67,6 +73,17 @@ setup_cargo_deny() {
   cargo_install cargo-deny "$CACHE/cargo-deny" cargo-deny --version "=$CARGO_DENY_VERSION" --locked
 }
 
+setup_cargo_sbom() {
+  if have cargo-sbom || [ -x "$CACHE/cargo-sbom/bin/cargo-sbom" ]; then return; fi
+  cargo_install cargo-sbom "$CACHE/cargo-sbom" cargo-sbom --version "=$CARGO_SBOM_VERSION" --locked
+}
+
+setup_cargo_fuzz() {
+  have c++ || apt_install g++
+  if have cargo-fuzz || [ -x "$CACHE/cargo-fuzz/bin/cargo-fuzz" ]; then return; fi
+  cargo_install cargo-fuzz "$CACHE/cargo-fuzz" cargo-fuzz --version "=$CARGO_FUZZ_VERSION" --locked
+}
+
 setup_node() {
   if ! have node; then apt_install nodejs npm; elif ! have npm; then apt_install npm; fi
   [ "$(node -p 'parseInt(process.versions.node)')" -ge 18 ] || die "node $(node --version) is too old" "install Node.js 18 or newer"
@@ -98,6 +115,23 @@ setup_postgres() {
     die "PostgreSQL's server programs are still missing" "apt-get install postgresql"
 }
 
+setup_promtool() {
+  have promtool || [ -x "$CACHE/promtool" ] && return
+  local work
+  work=$(mktemp -d)
+  (cd "$work" && { apt-get download prometheus || { as_root apt-get update && apt-get download prometheus; }; }) >"$work/log" 2>&1 ||
+    { tail -n 5 "$work/log" >&2; die "Debian's package prometheus can't be downloaded" "check apt's sources and the network"; }
+  dpkg -x "$work"/prometheus_*.deb "$work/files"
+  mkdir -p "$CACHE"
+  mv "$work/files/usr/bin/promtool" "$CACHE/promtool"
+  rm -rf "$work"
+}
+
+setup_redis() {
+  # Debian's package would start a server of its own.
+  have valkey-server || have redis-server || RUNLEVEL=1 apt_install redis-server
+}
+
 setup_python() {
   /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || apt_install python3 python3-venv
 }
@@ -117,14 +151,16 @@ setup_chromium() {
   [ -n "${CHROMIUM:-}" ] && [ -x "$CHROMIUM" ] || have chromium || apt_install chromium fonts-liberation
 }
 
-[ $# -gt 0 ] || die "say what to install" "one of: rust wasm wasm-bindgen npm postgres python chromium end2end cargo-deny run test"
+[ $# -gt 0 ] || die "say what to install" "one of: rust wasm wasm-bindgen npm postgres redis python chromium end2end cargo-deny cargo-sbom cargo-fuzz promtool run test"
 for part in "$@"; do
   case $part in
-    rust | wasm | postgres | python | bench | chromium | npm | end2end) "setup_$part" ;;
+    rust | wasm | postgres | redis | promtool | python | bench | chromium | npm | end2end) "setup_$part" ;;
     wasm-bindgen) setup_wasm_bindgen ;;
     cargo-deny) setup_cargo_deny ;;
+    cargo-sbom) setup_cargo_sbom ;;
+    cargo-fuzz) setup_cargo_fuzz ;;
     run) setup_postgres; setup_npm; setup_wasm ;;
-    test) setup_postgres; setup_python; setup_chromium; setup_npm; setup_end2end; setup_wasm ;;
+    test) setup_postgres; setup_redis; setup_python; setup_chromium; setup_npm; setup_end2end; setup_wasm ;;
     *) die "unknown part: $part" "see the head of scripts/setup.sh" ;;
   esac
 done

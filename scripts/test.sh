@@ -18,7 +18,11 @@ suites=$*
 export SQLX_OFFLINE=true
 
 rm -f target/logs/step-* target/logs/test-counts
-scripts/setup.sh postgres python
+# Whatever bridges under test log, in every detail; looked through at the end.
+export BRIDGE_TEST_LOGS=$ROOT/target/logs/bridges
+rm -rf "$BRIDGE_TEST_LOGS"
+mkdir -p "$BRIDGE_TEST_LOGS"
+scripts/setup.sh postgres redis python
 wants e2e && scripts/setup.sh chromium end2end
 scripts/setup.sh npm
 
@@ -54,7 +58,8 @@ for path in tests/*.rs tests/*/main.rs; do
 done
 
 if wants rust; then
-  step "unit and integration" cargo test --no-fail-fast --lib --bins "${programs[@]}"
+  step "programs of the tests" cargo test --no-run --lib --bins "${programs[@]}"
+  step "unit and integration" within 20 cargo test --no-fail-fast --lib --bins "${programs[@]}"
   step "examples in the documentation" cargo test --doc
 fi
 if wants e2e; then step "release" cargo build --release --bin odoo-bridge; fi
@@ -68,13 +73,15 @@ if [ -n "$odoo_job" ]; then
   fi
   odoo_job=
 fi
-if wants odoo; then step "real odoo" cargo test --no-fail-fast --test odoo; fi
+if wants odoo; then step "real odoo" within 15 cargo test --no-fail-fast --test odoo; fi
 if wants e2e; then
   # Each bridge under test gets a database of its own in that server.
   # shellcheck disable=SC2086  # several words on purpose
-  step "e2e" env -u DATABASE_URL TEST_DATABASE_URL="$DATABASE_URL" BRIDGE_BIN="$ROOT/target/release/odoo-bridge" CHROMIUM="${CHROMIUM:-$(command -v chromium)}" \
+  step "e2e" within 20 env -u DATABASE_URL TEST_DATABASE_URL="$DATABASE_URL" BRIDGE_BIN="$ROOT/target/release/odoo-bridge" CHROMIUM="${CHROMIUM:-$(command -v chromium)}" \
     npm test --prefix end2end -- ${PLAYWRIGHT_ARGS:-}
 fi
+
+step "secrets in logs" scripts/leaks.sh "$BRIDGE_TEST_LOGS"
 
 # cargo:       test result: ok. 12 passed; 0 failed; 1 ignored; ...
 # Playwright:    12 passed (30.1s)      1 failed      2 did not run

@@ -5,10 +5,10 @@ use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{ParentRoute, Redirect, Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 
-use crate::connection::view::ConnectionPage;
-use crate::frame::{Frame, NotFoundPage};
+use crate::frame::Frame;
 use crate::guide::view::GuidePage;
-use crate::keys::view::{KeyPage, KeyPolicyPage, KeysPage};
+use crate::keys::view::{KeyPage, KeysPage};
+use crate::printed::view::{BarePrintedPage, PrintedPage};
 use crate::session::view::{AccountPage, LoginPage, SetupPage};
 use crate::speed_test::view::SpeedTestPage;
 
@@ -20,18 +20,20 @@ pub fn App() -> impl IntoView {
     view! {
         <Title formatter=|title: String| if title.is_empty() { "Odoo Bridge".to_owned() } else { format!("{title} \u{b7} Odoo Bridge") } />
         <Router>
-            <Routes fallback=NotFoundPage>
+            <Routes fallback=|| ()>
                 <Route path=path!("/login") view=LoginPage ssr=SsrMode::Async />
                 <Route path=path!("/setup") view=SetupPage ssr=SsrMode::Async />
+                <Route path=path!("/login/code") view=BarePrintedPage ssr=SsrMode::Async />
+                <Route path=path!("/join/:token") view=BarePrintedPage ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=Frame ssr=SsrMode::Async>
                     <Route path=path!("/") view=|| view! { <Redirect path="/keys" /> } />
                     <Route path=path!("/keys") view=KeysPage ssr=SsrMode::Async />
                     <Route path=path!("/keys/:id") view=KeyPage ssr=SsrMode::Async />
-                    <Route path=path!("/keys/:id/policy") view=KeyPolicyPage ssr=SsrMode::Async />
                     <Route path=path!("/guide") view=GuidePage ssr=SsrMode::Async />
                     <Route path=path!("/speed-test") view=SpeedTestPage ssr=SsrMode::Async />
-                    <Route path=path!("/connection") view=ConnectionPage ssr=SsrMode::Async />
                     <Route path=path!("/account") view=AccountPage ssr=SsrMode::Async />
+                    // Which there are is said by `printed::pages`: here they would cost bytes in the browser.
+                    <Route path=path!("/*printed") view=PrintedPage ssr=SsrMode::Async />
                 </ParentRoute>
             </Routes>
         </Router>

@@ -7,9 +7,13 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use lettre::message::Mailbox;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::odoo::Way;
+use crate::alerts::send;
+use crate::calls::records::Keep;
+use crate::odoo::{Rules, Way, destination};
+use crate::traffic::rollup;
 
 /// API keys for your Odoo: a gateway with one `POST /call`, and a dashboard.
 #[derive(Debug, Parser)]
@@ -38,6 +42,10 @@ pub enum Command {
     Check,
     /// Revoke all keys that a person made.
     RevokeKeys(RevokeKeysArgs),
+    /// Turn the second factor off for a person who lost it.
+    ResetSecondFactor(ResetSecondFactorArgs),
+    /// Look whether the audit log is what was written down, and print its newest seal.
+    VerifyAudit(VerifyAuditArgs),
     /// Say whether a policy or a key lets a call through, and why. Odoo is not called.
     Explain(ExplainArgs),
     /// Serve the demo Odoo alone, to try clients against.
@@ -50,6 +58,9 @@ pub struct CreateUserArgs {
     /// The address to sign in with.
     #[arg(long)]
     pub email: String,
+    /// What they may do: viewer, operator or admin.
+    #[arg(long, default_value = "admin", value_parser = ["viewer", "operator", "admin"])]
+    pub role: String,
     /// Read the password from standard input (one line) instead of asking for it.
     #[arg(long)]
     pub password_stdin: bool,
@@ -70,6 +81,12 @@ pub struct CreateKeyArgs {
     /// A file with a policy document, which says what it may do. Read only if neither is given.
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+    /// The name of a shared policy that it follows, on the page /policies.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["policy", "access"])]
+    pub shared: Option<String>,
+    /// Whom to ask about it: a name, or the address of a person.
+    #[arg(long, value_name = "WHO", default_value = "")]
+    pub owner: String,
     /// A file with limits: pace, quotas, concurrency, addresses, origins (docs/policies.md).
     #[arg(long, value_name = "FILE")]
     pub limits: Option<PathBuf>,
@@ -84,9 +101,25 @@ pub struct CreateKeyArgs {
 /// `revoke-keys`
 #[derive(Debug, Args)]
 pub struct RevokeKeysArgs {
-    /// The address that the person signs in with.
+    /// The address that the person signs in with: the keys that they made or own.
     #[arg(long, value_name = "EMAIL")]
     pub made_by: String,
+}
+
+/// `reset-second-factor`
+#[derive(Debug, Args)]
+pub struct ResetSecondFactorArgs {
+    /// The address that the person signs in with.
+    #[arg(long)]
+    pub email: String,
+}
+
+/// `verify-audit`
+#[derive(Debug, Args)]
+pub struct VerifyAuditArgs {
+    /// A seal that this command printed before: it must still be there.
+    #[arg(long, value_name = "NUMBER:SEAL")]
+    pub head: Option<String>,
 }
 
 /// `explain`
@@ -154,8 +187,13 @@ pub struct Settings {
     #[arg(long, env = "BRIDGE_METRICS_ADDR", global = true)]
     pub metrics_addr: Option<SocketAddr>,
 
+    /// The OpenTelemetry collector that gets a trace of each call, by OTLP over HTTP, such as
+    /// <http://localhost:4318>. Unset: none.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = parse_origin, global = true)]
+    pub otlp_endpoint: Option<String>,
+
     /// Odoo's address. Unset: the built-in demo Odoo.
-    #[arg(long, env = "ODOO_URL", value_parser = parse_origin, global = true)]
+    #[arg(long, env = "ODOO_URL", value_parser = parse_odoo_url, global = true)]
     pub odoo_url: Option<String>,
     /// The name of Odoo's database.
     #[arg(long, env = "ODOO_DB", global = true)]
@@ -184,13 +222,58 @@ pub struct Settings {
     /// The largest answer of Odoo that is passed on, in bytes.
     #[arg(long, env = "ODOO_MAX_ANSWER_BYTES", default_value = "1073741824", value_parser = clap::value_parser!(u64).range(1024..), global = true)]
     pub odoo_max_answer_bytes: u64,
+    /// Which bounds Odoo's host sets for calls.
+    #[arg(long, env = "ODOO_PRESET", value_enum, default_value = "own", global = true)]
+    pub odoo_preset: Preset,
+    /// How many calls may be on their way to Odoo at once.
+    #[arg(long, env = "ODOO_CONCURRENT_CALLS", default_value = "64", value_parser = clap::value_parser!(u32).range(1..=10_000), global = true)]
+    pub odoo_concurrent_calls: u32,
+    /// How many calls may begin in a second. Unset: as many as come.
+    #[arg(long, env = "ODOO_CALLS_PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=1_000), global = true)]
+    pub odoo_calls_per_second: Option<u32>,
+    /// How many calls may wait for their turn.
+    #[arg(long, env = "ODOO_QUEUE_LENGTH", default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=100_000), global = true)]
+    pub odoo_queue_length: u32,
+    /// Seconds that a call may wait for its turn.
+    #[arg(long, env = "ODOO_QUEUE_WAIT_SECS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=3600), global = true)]
+    pub odoo_queue_wait_secs: u64,
     /// The largest body that `POST /call` takes, in bytes.
     #[arg(long, env = "BRIDGE_MAX_REQUEST_BYTES", default_value = "8388608", value_parser = clap::value_parser!(u64).range(1024..), global = true)]
     pub max_request_bytes: u64,
 
+    /// How many connections of clients are taken at once.
+    #[arg(long, env = "BRIDGE_MAX_CONNECTIONS", default_value = "20000", value_parser = clap::value_parser!(u32).range(1..=1_000_000), global = true)]
+    pub max_connections: u32,
+    /// Seconds that a stop goes on to take requests while /readyz tells of it already.
+    #[arg(long, env = "BRIDGE_STOP_DELAY_SECS", default_value = "0", value_parser = clap::value_parser!(u64).range(0..=600), global = true)]
+    pub stop_delay_secs: u64,
+
     /// How many days the records of calls are kept.
     #[arg(long, env = "BRIDGE_CALL_RECORDS_DAYS", default_value = "30", value_parser = clap::value_parser!(u16).range(1..), global = true)]
     pub call_records_days: u16,
+    /// The most that the records of calls take in the database, in MB; the oldest days go first. Unset: no bound.
+    #[arg(long, env = "BRIDGE_CALLS_MAX_MB", value_parser = clap::value_parser!(u32).range(1..), global = true)]
+    pub calls_max_mb: Option<u32>,
+    /// How many days it is kept what was called in each minute.
+    #[arg(long, env = "BRIDGE_USE_MINUTES_DAYS", default_value = "8", value_parser = clap::value_parser!(u16).range(2..), global = true)]
+    pub use_minutes_days: u16,
+    /// The same of each hour.
+    #[arg(long, env = "BRIDGE_USE_HOURS_DAYS", default_value = "100", value_parser = clap::value_parser!(u16).range(8..), global = true)]
+    pub use_hours_days: u16,
+    /// The same of each day.
+    #[arg(long, env = "BRIDGE_USE_DAYS", default_value = "731", value_parser = clap::value_parser!(u16).range(31..), global = true)]
+    pub use_days: u16,
+
+    /// How many days speed test runs are kept.
+    #[arg(long, env = "BRIDGE_SPEED_RUNS_DAYS", default_value = "365", value_parser = clap::value_parser!(u16).range(1..), global = true)]
+    pub speed_runs_days: u16,
+    /// The mail server for alerts: smtps://user:password@mail.example.com, or
+    /// smtp://user:password@mail.example.com:587?tls=required. Unset: no letters.
+    #[arg(long, env = "BRIDGE_SMTP_URL", global = true, hide_env_values = true)]
+    pub smtp_url: Option<SecretString>,
+    /// Whom letters are from: Odoo Bridge <bridge@example.com>.
+    #[arg(long, env = "BRIDGE_MAIL_FROM", global = true)]
+    pub mail_from: Option<String>,
 
     /// Email of the first user, made only while there is none.
     #[arg(long, env = "BRIDGE_ADMIN_EMAIL", global = true)]
@@ -201,7 +284,16 @@ pub struct Settings {
     /// 32 bytes in base64 that seal stored credentials.
     #[arg(long, env = "BRIDGE_SECRET_KEY", global = true, hide_env_values = true)]
     pub secret_key: Option<SecretString>,
-    /// Shared limits for several instances.
+    /// Those that `secret_key` took the place of, separated by commas: what they sealed opens, nothing new is sealed.
+    #[arg(
+        long,
+        env = "BRIDGE_OLD_SECRET_KEYS",
+        value_delimiter = ',',
+        global = true,
+        hide_env_values = true
+    )]
+    pub old_secret_keys: Vec<SecretString>,
+    /// Redis or Valkey, through which several instances share limits. Unset: each holds its own.
     #[arg(long, env = "REDIS_URL", global = true, hide_env_values = true)]
     pub redis_url: Option<SecretString>,
     /// Addresses of reverse proxies whose X-Forwarded-For is believed, separated by commas.
@@ -215,6 +307,15 @@ pub struct Settings {
     pub log: String,
 }
 
+/// Bounds that Odoo's host sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Preset {
+    /// None but those of the other settings.
+    Own,
+    /// Odoo Online: one call a second, none in parallel.
+    Online,
+}
+
 /// The log's shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -222,6 +323,15 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// The mail server that the settings name.
+#[derive(Clone, Debug)]
+pub struct MailSettings {
+    /// `smtps://` or `smtp://`, perhaps with user and password.
+    pub url: SecretString,
+    /// Whom letters are from.
+    pub from: Mailbox,
 }
 
 /// A setting that can't be; the sentence says which and how to mend it.
@@ -247,6 +357,47 @@ pub struct OdooSettings {
 }
 
 impl Settings {
+    /// How long a call may take at most: its wait for a turn, all that is done for it at
+    /// Odoo then (a login, a second try), and what is around them.
+    #[must_use]
+    pub const fn longest_call(&self) -> Duration {
+        Duration::from_secs(self.odoo_queue_wait_secs + self.odoo_timeout_secs + 5)
+    }
+
+    /// How much is kept of what was called.
+    #[must_use]
+    pub fn keep(&self) -> Keep {
+        Keep {
+            days: self.call_records_days,
+            most_bytes: self.calls_max_mb.map(|mb| i64::from(mb) * 1_000_000),
+            rollups: rollup::Keep {
+                minutes_days: self.use_minutes_days,
+                hours_days: self.use_hours_days,
+                days: self.use_days,
+            },
+        }
+    }
+
+    /// How many calls to Odoo, how often, and how many may wait.
+    #[must_use]
+    pub fn turns(&self) -> Rules {
+        let (concurrent, interval) = match self.odoo_preset {
+            Preset::Own => {
+                let interval = self.odoo_calls_per_second.map(|calls| Duration::from_secs(1) / calls);
+                (self.odoo_concurrent_calls, interval.unwrap_or_default())
+            }
+            // A little more than a second: they have to be that far apart over there, also
+            // when one of them is longer on its way.
+            Preset::Online => (1, Duration::from_millis(1_050)),
+        };
+        Rules {
+            concurrent: concurrent as usize,
+            interval,
+            line: self.odoo_queue_length as usize,
+            wait: Duration::from_secs(self.odoo_queue_wait_secs),
+        }
+    }
+
     /// The one way into Odoo that is set; `None`: the cheapest that works.
     ///
     /// # Errors
@@ -308,6 +459,62 @@ impl Settings {
         }))
     }
 
+    /// The Redis or Valkey that instances share limits through; `None`: each holds its own.
+    ///
+    /// # Errors
+    /// When it is no address of one.
+    pub fn redis(&self) -> Result<Option<redis::ConnectionInfo>, ConfigError> {
+        let Some(url) = &self.redis_url else { return Ok(None) };
+        let url = url.expose_secret().trim();
+        // Not the client's own words: they could repeat what was typed, a password included.
+        let wrong = || {
+            ConfigError(
+                "REDIS_URL must look like redis://:password@redis.example.com:6379/0, or rediss:// for TLS.".into(),
+            )
+        };
+        if !["redis://", "rediss://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(wrong());
+        }
+        let info = redis::IntoConnectionInfo::into_connection_info(url).map_err(|_| wrong())?;
+        // A round trip for each call: it must not wait for more to send.
+        let tcp = redis::io::tcp::TcpSettings::default().set_nodelay(true);
+        Ok(Some(info.set_tcp_settings(tcp)))
+    }
+
+    /// The mail server for alerts; `None`: no letters.
+    ///
+    /// # Errors
+    /// When only one of the two settings is there, or one can't be. It is not repeated.
+    pub fn mail(&self) -> Result<Option<MailSettings>, ConfigError> {
+        let (url, from) = match (&self.smtp_url, &self.mail_from) {
+            (None, None) => return Ok(None),
+            (Some(url), Some(from)) => (url, from),
+            _ => {
+                return Err(ConfigError(
+                    "BRIDGE_SMTP_URL and BRIDGE_MAIL_FROM go together: set both or none.".into(),
+                ));
+            }
+        };
+        let from = from
+            .parse()
+            .map_err(|_| ConfigError("BRIDGE_MAIL_FROM must be a mailbox: Odoo Bridge <bridge@example.com>.".into()))?;
+        let mail = MailSettings { url: url.clone(), from };
+        send::transport(&mail.url)?;
+        let parsed = reqwest::Url::parse(mail.url.expose_secret()).ok();
+        let is_open = parsed.is_some_and(|url| {
+            let is_required = url
+                .query_pairs()
+                .any(|(name, value)| name == "tls" && value == "required");
+            url.scheme() == "smtp" && url.password().is_some() && !is_required
+        });
+        if is_open {
+            return Err(ConfigError(
+                "BRIDGE_SMTP_URL would send its password in the open. Add ?tls=required, or use smtps://.".into(),
+            ));
+        }
+        Ok(Some(mail))
+    }
+
     /// Checks what clap can't: values that depend on each other.
     ///
     /// # Errors
@@ -319,19 +526,18 @@ impl Settings {
                 "BRIDGE_ADMIN_EMAIL and BRIDGE_ADMIN_PASSWORD go together: set both or none.".into(),
             ));
         }
-        if let Some(key) = &self.secret_key {
+        let present = self.secret_key.iter().map(|key| ("BRIDGE_SECRET_KEY", key));
+        let old = self.old_secret_keys.iter().map(|key| ("BRIDGE_OLD_SECRET_KEYS", key));
+        for (name, key) in present.chain(old) {
             let bytes = base64::engine::general_purpose::STANDARD.decode(key.expose_secret().trim());
             if !bytes.is_ok_and(|bytes| bytes.len() == 32) {
-                return Err(ConfigError(
-                    "BRIDGE_SECRET_KEY must be 32 bytes in base64. Make one with: openssl rand -base64 32".into(),
-                ));
+                return Err(ConfigError(format!(
+                    "{name} must be 32 bytes in base64. Make one with: openssl rand -base64 32"
+                )));
             }
         }
-        if self.redis_url.is_some() {
-            return Err(ConfigError(
-                "REDIS_URL: in this version each instance holds its own limits, so it does not take the setting. Unset it.".into(),
-            ));
-        }
+        self.redis()?;
+        self.mail()?;
         if let Some(url) = &self.database_url
             && !["postgres://", "postgresql://"]
                 .iter()
@@ -366,6 +572,13 @@ fn parse_origin(text: &str) -> Result<String, String> {
         return Err("must not hold a ? or #".into());
     }
     Ok(text.trim().trim_end_matches('/').to_owned())
+}
+
+/// The same, and an address at which an Odoo can be.
+fn parse_odoo_url(text: &str) -> Result<String, String> {
+    let text = parse_origin(text)?;
+    let url = reqwest::Url::parse(&text).map_err(|error| error.to_string())?;
+    destination::check(&url).map(|()| text)
 }
 
 /// `90d`, `12h`, `30m`, `45s`, `2w`.
@@ -438,6 +651,52 @@ mod tests {
             "https://odoo/?db=x",
         ] {
             assert!(parse_origin(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_redis_is_an_address_and_a_wrong_one_is_not_repeated() {
+        for url in ["redis://127.0.0.1", "rediss://:secret@redis.example.com:6380/2"] {
+            assert!(settings(&["--redis-url", url]).validate().is_ok(), "{url}");
+        }
+        for url in [
+            "",
+            "127.0.0.1:6379",
+            "http://redis",
+            "redis+unix:///hunter2",
+            "redis://:hunter2@host/no-number",
+        ] {
+            let error = settings(&["--redis-url", url]).validate().expect_err(url);
+            assert!(error.to_string().starts_with("REDIS_URL"), "{error}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_mail_server_has_a_sender_and_sends_no_password_in_the_open() {
+        let mail = |args: &[&str]| settings(args).mail();
+        let from = ["--mail-from", "Odoo Bridge <bridge@example.com>"];
+        let with = |url: &'static str| mail(&[&["--smtp-url", url][..], &from].concat());
+        assert!(mail(&[]).expect("none").is_none());
+        for fine in [
+            "smtps://ann:hunter2@mail.example.com",
+            "smtp://ann:hunter2@mail.example.com:587?tls=required",
+            "smtp://127.0.0.1:2525",
+        ] {
+            assert!(with(fine).expect(fine).is_some());
+        }
+        for (error, part) in [
+            (mail(&from), "go together"),
+            (mail(&["--smtp-url", "smtp://127.0.0.1"]), "go together"),
+            (with("smtp://ann:hunter2@mail.example.com"), "in the open"),
+            (with("http://ann:hunter2@mail.example.com"), "must look like"),
+            (
+                mail(&["--smtp-url", "smtp://127.0.0.1", "--mail-from", "nobody"]),
+                "BRIDGE_MAIL_FROM",
+            ),
+        ] {
+            let error = error.expect_err(part).to_string();
+            assert!(error.contains(part) && !error.contains("hunter2"), "{error}");
         }
     }
 

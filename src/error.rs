@@ -24,6 +24,8 @@ pub enum ErrorCode {
     PolicyDenied,
     /// Odoo refuses what the identity behind the key may not do.
     OdooAccessDenied,
+    /// In the dashboard: the person's role, or a password too long ago.
+    Forbidden,
     /// A cookie request came from another site's page.
     ForbiddenOrigin,
     /// Nothing is at this address of the bridge.
@@ -69,13 +71,14 @@ pub enum ErrorCode {
 impl ErrorCode {
     /// Every code that `POST /call` can answer so far, in the order of the
     /// documentation.
-    pub const OF_CALL: [Self; 21] = [
+    pub const OF_CALL: [Self; 22] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
         Self::PolicyDenied,
         Self::OdooAccessDenied,
         Self::OdooNotFound,
         Self::MethodNotAllowed,
+        Self::IdempotencyConflict,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::OdooRejected,
@@ -101,6 +104,7 @@ impl ErrorCode {
             Self::Unauthenticated => "unauthenticated",
             Self::PolicyDenied => "policy_denied",
             Self::OdooAccessDenied => "odoo_access_denied",
+            Self::Forbidden => "forbidden",
             Self::ForbiddenOrigin => "forbidden_origin",
             Self::NotFound => "not_found",
             Self::OdooNotFound => "odoo_not_found",
@@ -130,7 +134,7 @@ impl ErrorCode {
         match self {
             Self::InvalidRequest => 400,
             Self::Unauthenticated => 401,
-            Self::PolicyDenied | Self::OdooAccessDenied | Self::ForbiddenOrigin => 403,
+            Self::PolicyDenied | Self::OdooAccessDenied | Self::Forbidden | Self::ForbiddenOrigin => 403,
             Self::NotFound | Self::OdooNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::Conflict | Self::IdempotencyConflict => 409,
@@ -157,6 +161,7 @@ impl ErrorCode {
             }
             Self::PolicyDenied => "The key's own policy does not allow this. The details name the rule.",
             Self::OdooAccessDenied => "The Odoo user behind the bridge may not do this. Its rights are set in Odoo.",
+            Self::Forbidden => "Your role does not allow this, or it needs your password once more.",
             Self::ForbiddenOrigin => "The request came from a page of another site. Use the dashboard's own address.",
             Self::NotFound => "Nothing is at this address of the bridge.",
             Self::OdooNotFound => "Odoo knows no such model, method or record.",

@@ -7,7 +7,10 @@ use crate::app::App;
 /// Called by the page once the WASM is there.
 #[wasm_bindgen]
 pub fn hydrate() {
-    console_error_panic_hook::set_once();
+    // In a release nobody reads the trace, and everybody would download what prints it.
+    if cfg!(debug_assertions) {
+        console_error_panic_hook::set_once();
+    }
     leptos::mount::hydrate_body(App);
     mark_hydrated();
 }

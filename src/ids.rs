@@ -42,3 +42,19 @@ typed_id! {
     /// The id of one run of a speed test.
     SpeedTestId
 }
+typed_id! {
+    /// The id of one run of the speed test with many samples.
+    SpeedRunId
+}
+typed_id! {
+    /// The id of a schedule of such runs.
+    SpeedScheduleId
+}
+typed_id! {
+    /// The id of a rule by which somebody is told of a schedule's runs.
+    AlertRuleId
+}
+typed_id! {
+    /// The id of a place that is told of alerts.
+    AlertChannelId
+}

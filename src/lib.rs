@@ -9,13 +9,25 @@
 pub mod error;
 pub mod ids;
 
+pub mod audit;
 pub mod calls;
 pub mod connection;
 pub mod guide;
 pub mod keys;
+pub mod people;
+pub mod printed;
 pub mod session;
 pub mod speed_test;
+#[cfg(feature = "ssr")]
+pub mod traffic;
 
+#[cfg(feature = "ssr")]
+pub mod chart;
+
+#[cfg(feature = "ssr")]
+pub mod alerts;
+#[cfg(feature = "ssr")]
+pub mod instances;
 #[cfg(feature = "ssr")]
 pub mod odoo;
 
@@ -28,6 +40,8 @@ pub mod ui;
 
 #[cfg(feature = "ssr")]
 pub mod config;
+#[cfg(feature = "ssr")]
+pub mod sealing;
 #[cfg(feature = "ssr")]
 pub mod server;
 #[cfg(feature = "ssr")]

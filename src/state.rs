@@ -8,13 +8,21 @@ use leptos::config::LeptosOptions;
 use leptos::prelude::use_context;
 use sqlx::PgPool;
 
+use crate::alerts::send::Sender;
+use crate::calls::idempotency::Idempotency;
+use crate::calls::listing::live::Watchers;
 use crate::calls::models::Models;
 use crate::calls::records::Recorder;
+use crate::calls::traces::Traces;
 use crate::config::Settings;
 use crate::error::{AppError, Result};
+use crate::instances::Instances;
+use crate::keys::reminders::Reminders;
 use crate::keys::verify::KeyVerifier;
 use crate::odoo::Odoo;
+use crate::sealing::SealingKey;
 use crate::server::health::Health;
+use crate::server::lookers::Lookers;
 use crate::session::sign_in::SetupToken;
 
 /// Cheap to clone: everything in it is shared.
@@ -28,10 +36,26 @@ pub struct AppState {
     pub odoo: Arc<Odoo>,
     /// What policies have to know of Odoo's models.
     pub models: Arc<Models>,
+    /// What somebody should look at, among the keys.
+    pub reminders: Reminders,
+    /// The other instances of this bridge; `None`: without a Redis they know nothing of each other.
+    pub instances: Option<Arc<Instances>>,
     /// Decides whether a key is accepted.
     pub keys: KeyVerifier,
     /// Keeps what was called.
     pub records: Recorder,
+    /// Those who look on while calls are made.
+    pub watchers: Watchers,
+    /// Places for searches that may take long.
+    pub lookers: Lookers,
+    /// Where traces of calls go; `None`: nobody wants them.
+    pub traces: Option<Traces>,
+    /// What tells people and programs of changes.
+    pub alerts: Arc<Sender>,
+    /// The bridge's own key.
+    pub sealing: Arc<SealingKey>,
+    /// Calls that are safe to repeat.
+    pub idempotency: Idempotency,
     /// What `/setup` asks for.
     pub setup_token: SetupToken,
     /// Whether traffic should come here.

@@ -78,7 +78,7 @@ fn sql_is_in_stores_only() {
     // The database's own house-keeping (version, migrations) belongs to no feature.
     none(
         &offenders(&words, |path| {
-            path.ends_with("/store.rs") || path == "server/database.rs"
+            path.ends_with("/store.rs") || ["server/database.rs", "server/database/migrate.rs"].contains(&path)
         }),
         "SQL only in */store.rs",
     );
@@ -110,10 +110,12 @@ fn cfg_is_on_whole_modules() {
 #[test]
 fn the_way_to_odoo_knows_no_feature() {
     let features = [
+        "alerts",
         "keys",
         "calls",
         "connection",
         "speed_test",
+        "traffic",
         "guide",
         "session",
         "server",
@@ -133,10 +135,12 @@ fn the_way_to_odoo_knows_no_feature() {
 #[test]
 fn the_parts_of_pages_know_no_feature() {
     let features = [
+        "alerts",
         "keys",
         "calls",
         "connection",
         "speed_test",
+        "traffic",
         "guide",
         "session",
         "server",
@@ -154,7 +158,16 @@ fn the_parts_of_pages_know_no_feature() {
 
 #[test]
 fn a_feature_never_reaches_into_anothers_store_or_view() {
-    let features = ["keys", "calls", "connection", "speed_test", "guide", "session"];
+    let features = [
+        "alerts",
+        "keys",
+        "calls",
+        "connection",
+        "speed_test",
+        "traffic",
+        "guide",
+        "session",
+    ];
     let offenders: Vec<String> = features
         .iter()
         .flat_map(|feature| {
@@ -265,6 +278,38 @@ fn both_tables_of_leptos_settings_say_the_same() {
             "Cargo.toml lacks or contradicts {entry:?} of Leptos.toml"
         );
     }
+}
+
+#[test]
+fn the_security_review_names_tests_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src"), root.join("tests")];
+    let mut tests = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                tests.push_str(&fs::read_to_string(&path).expect("a source file"));
+            }
+        }
+    }
+    let review = fs::read_to_string(root.join("docs/security-review.md")).expect("the review");
+    let named: Vec<&str> = review
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        // A test is a sentence; other names in it are shorter.
+        .filter(|name| name.matches('_').count() > 2 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'))
+        .collect();
+    assert!(named.len() > 50, "{}", named.len());
+    let missing: Vec<String> = named
+        .iter()
+        .filter(|name| !tests.contains(&format!("fn {name}(")))
+        .map(|name| (*name).to_owned())
+        .collect();
+    none(&missing, "docs/security-review.md names tests that are not there");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 /** Starts bridges of our own: each a process with its own port, data and database. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -10,6 +10,10 @@ const START_DEADLINE_MS = 60_000;
 const STOP_DEADLINE_MS = 40_000;
 /** Below the range from which the system gives ports to outgoing connections. */
 const PORTS = { from: 20_000, to: 32_000 };
+
+/** What is logged where everything is to be seen, as in tests/it/helpers.rs. */
+const EVERYTHING =
+  'debug,odoo_bridge=trace,hyper=debug,hyper_util=debug,h2=debug,reqwest=debug,rustls=debug,sqlx=debug,tower=debug,leptos_router=debug';
 
 /** The person who is there from the start, unless a test is about the set-up. */
 export const ADMIN = { email: 'operator@example.com', password: 'a long walk in the rain' };
@@ -26,6 +30,8 @@ export type BridgeSettings = {
   account: boolean;
   /** The Odoo behind it; none: the demo Odoo. */
   odoo?: Odoo;
+  /** How many calls to it may begin in a second; none: as many as come. */
+  callsPerSecond?: number;
 };
 
 export type Bridge = {
@@ -60,7 +66,11 @@ export async function startBridge(settings: BridgeSettings): Promise<Bridge> {
   });
   let log = '';
   child.stderr.setEncoding('utf8');
-  child.stderr.on('data', (text: string) => (log += text));
+  child.stderr.on('data', (text: string) => {
+    log += text;
+    // Kept for scripts/leaks.sh, which looks for secrets in it.
+    if (process.env.BRIDGE_TEST_LOGS) appendFileSync(join(process.env.BRIDGE_TEST_LOGS, `e2e-${child.pid}.log`), text);
+  });
   const stop = async () => {
     await end(child);
     database?.drop();
@@ -108,7 +118,7 @@ function environment(home: string, port: number, settings: BridgeSettings, datab
     HOME: home,
     LEPTOS_SITE_ADDR: `127.0.0.1:${port}`,
     BRIDGE_DATA_DIR: join(home, 'data'),
-    RUST_LOG: process.env.RUST_LOG || 'warn',
+    RUST_LOG: process.env.RUST_LOG || (process.env.BRIDGE_TEST_LOGS ? EVERYTHING : 'warn'),
   };
   if (databaseUrl) env.DATABASE_URL = databaseUrl;
   if (settings.account) {
@@ -121,6 +131,7 @@ function environment(home: string, port: number, settings: BridgeSettings, datab
     env.ODOO_USERNAME = settings.odoo.username;
     env.ODOO_API_KEY = settings.odoo.secret;
   }
+  if (settings.callsPerSecond) env.ODOO_CALLS_PER_SECOND = String(settings.callsPerSecond);
   return env;
 }
 

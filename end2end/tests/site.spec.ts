@@ -39,3 +39,27 @@ test('nothing of the site is fetched from elsewhere', async ({ page, bridge }) =
   await expect(page.locator('html')).toHaveAttribute('data-hydrated', 'true', { timeout: 30_000 });
   expect(elsewhere).toEqual([]);
 });
+
+test.describe('signed in', () => {
+  test.use({ signedIn: true });
+
+  test('no page fetches anything from elsewhere, and each runs under its own nonce', async ({ page, bridge }) => {
+    const elsewhere: string[] = [];
+    page.on('request', (request) => {
+      const url = new URL(request.url());
+      if (url.protocol !== 'data:' && url.protocol !== 'blob:' && url.origin !== bridge.origin) elsewhere.push(request.url());
+    });
+    const nonces = new Set<string>();
+    const pages = ['/keys', '/calls', '/guide', '/guide/errors', '/speed-test', '/speed-test/runs', '/connection', '/people', '/audit', '/account', '/account/security'];
+    for (const path of pages) {
+      await page.goto(path);
+      await expect(page.locator('html')).toHaveAttribute('data-hydrated', 'true', { timeout: 30_000 });
+      // The browser hides the attribute, so that no style can read it.
+      const nonce = await page.locator('script[nonce]').first().evaluate((script) => (script as HTMLScriptElement).nonce);
+      expect(nonce, path).toBeTruthy();
+      nonces.add(nonce);
+    }
+    expect(elsewhere).toEqual([]);
+    expect(nonces.size).toBe(pages.length);
+  });
+});

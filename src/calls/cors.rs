@@ -13,6 +13,7 @@ use sqlx::PgPool;
 use crate::error::{AppError, ErrorCode, Result};
 use crate::keys::origins;
 use crate::keys::verify::AuthedKey;
+use crate::server::database;
 
 /// How many origins are remembered.
 const REMEMBERED: usize = 1_000;
@@ -42,7 +43,7 @@ impl Preflights {
     pub async fn answer(&self, headers: &HeaderMap) -> Option<Response> {
         let origin = headers.get(header::ORIGIN)?;
         headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
-        match self.is_known(origin).await {
+        match database::in_time(self.is_known(origin)).await {
             Ok(false) => return None,
             Ok(true) => {}
             Err(error) => return Some(error.into_response()),
@@ -54,7 +55,7 @@ impl Preflights {
             (header::ACCESS_CONTROL_ALLOW_METHODS, "POST"),
             (
                 header::ACCESS_CONTROL_ALLOW_HEADERS,
-                "content-type, x-api-key, authorization, x-request-id",
+                "content-type, x-api-key, authorization, x-request-id, idempotency-key, idempotency-mode",
             ),
             (header::ACCESS_CONTROL_MAX_AGE, "600"),
         ] {
@@ -94,7 +95,9 @@ pub fn check(key: &AuthedKey, headers: &HeaderMap, told: &mut HeaderMap) -> Resu
             allow(told, origin);
             told.insert(
                 header::ACCESS_CONTROL_EXPOSE_HEADERS,
-                HeaderValue::from_static("x-request-id, retry-after, ratelimit, ratelimit-policy, server-timing"),
+                HeaderValue::from_static(
+                    "x-request-id, retry-after, ratelimit, ratelimit-policy, server-timing, idempotency-replayed",
+                ),
             );
             Ok(())
         }

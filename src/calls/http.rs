@@ -13,15 +13,19 @@ use chrono::Utc;
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use crate::calls::answer::{Ending, success};
+use crate::calls::answer::{Ending, SERVER_TIMING, only_total, success};
 use crate::calls::cors;
 use crate::calls::gateway::{Gateway, Outcome};
+use crate::calls::idempotency::IdempotencyKey;
 use crate::calls::model::KEY_HEADER;
 use crate::calls::records::CallRecord;
+use crate::calls::traces::Trace;
 use crate::error::{AppError, ErrorCode, Result};
 use crate::keys::verify::{AuthedKey, Rejection};
+use crate::odoo::trace_context;
 use crate::server::request_id::RequestId;
-use crate::server::{layers, origin, telemetry};
+use crate::server::telemetry::calls::Counted;
+use crate::server::{database, layers, origin, telemetry};
 
 /// How long a client may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -30,12 +34,16 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// pages, so that what they promise is kept here.
 pub async fn post_call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let id = RequestId::of(request.headers());
+    let began = Instant::now();
     // In a box, because it is several kilobytes that each wrapper would move.
-    let answer = Box::pin(answer(&gateway, request, &id));
+    let answer = Box::pin(answer(&gateway, request, &id, began));
     let answered = id.scope(AssertUnwindSafe(answer).catch_unwind()).await;
     let mut response = match answered {
         Ok(response) => response,
-        Err(panic) => id.scope(async { layers::on_panic(panic) }).await,
+        Err(panic) => {
+            let response = id.scope(async { layers::on_panic(panic) }).await;
+            timed(response, only_total(began.elapsed()))
+        }
     };
     let headers = response.headers_mut();
     id.tell(headers);
@@ -43,53 +51,81 @@ pub async fn post_call(State(gateway): State<Arc<Gateway>>, request: Request) ->
     response
 }
 
-async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Response {
-    let began = Instant::now();
+async fn answer(gateway: &Gateway, request: Request, id: &RequestId, began: Instant) -> Response {
     if request.method() == Method::OPTIONS
         && let Some(preflight) = gateway.preflights.answer(request.headers()).await
     {
-        return preflight;
+        return timed(preflight, only_total(began.elapsed()));
     }
     if request.method() != Method::POST {
         let mut response = AppError::new(ErrorCode::MethodNotAllowed, "Use POST to make a call.").into_response();
         response
             .headers_mut()
             .insert(header::ALLOW, HeaderValue::from_static("POST"));
-        telemetry::record_call(ErrorCode::MethodNotAllowed.as_str(), began.elapsed(), None);
-        return response;
+        count_refused(ErrorCode::MethodNotAllowed, id, began);
+        return timed(response, only_total(began.elapsed()));
     }
     let (parts, body) = request.into_parts();
     let now = Utc::now();
-    let key = match gateway.authenticate(presented_key(&parts.headers), now).await {
+    let authenticated = gateway.authenticate(presented_key(&parts.headers), now);
+    let key = match database::in_time(authenticated).await {
         Ok(key) => key,
         Err(error) => {
-            telemetry::record_call(error.code.as_str(), began.elapsed(), None);
-            return error.into_response();
+            count_refused(error.code, id, began);
+            return timed(error.into_response(), only_total(began.elapsed()));
         }
     };
     let address = origin::client_address(&parts.headers, &parts.extensions, &gateway.settings);
     let record = CallRecord::begin(now, key.id, id.clone(), address);
     let mut ending = Ending::new(record, gateway.records.clone(), began);
+    let trace = gateway.traces.as_ref().map(|traces| traces.begin(&parts.headers));
+    let for_odoo = trace.as_ref().and_then(Trace::for_odoo);
+    ending.traced(trace);
     let mut told = HeaderMap::new();
     let admitted = match cors::check(&key, &parts.headers, &mut told) {
-        Ok(()) => gateway.throttles.admit(&key, address, now, &mut told).await,
-        Err(error) => Err(error),
+        Ok(()) => database::in_time(gateway.throttles.admit(&key, address, now, &mut told)).await,
+        Err(error) => {
+            let tell = async {
+                gateway.throttles.tell(&key, now, &mut told).await;
+                Ok(())
+            };
+            Err(database::in_time(tell).await.err().unwrap_or(error))
+        }
     };
     let answered = match admitted {
         Ok(admission) => {
             ending.holds(admission);
-            accepted(gateway, &key, &parts.headers, body, &mut ending).await
+            let accepted = accepted(gateway, &key, &parts.headers, body, &mut ending);
+            trace_context::scope(for_odoo, accepted).await
         }
         Err(error) => Err(error),
     };
     let mut response = match answered {
-        Ok(outcome) => success(outcome, ending, id),
+        Ok(outcome) => success(outcome, ending, id, takes_trailers(&parts.headers)),
         Err(error) => {
-            ending.end(error.code.as_str(), 0);
-            error.into_response()
+            let timing = ending.fail(&error, 0);
+            timed(error.into_response(), timing)
         }
     };
     response.headers_mut().extend(told);
+    response
+}
+
+/// Counts what was not accepted as a call.
+fn count_refused(code: ErrorCode, request_id: &RequestId, began: Instant) {
+    telemetry::record_call(Counted {
+        code: code.as_str(),
+        model: None,
+        request_id,
+        total: began.elapsed(),
+        odoo: None,
+    });
+}
+
+fn timed(mut response: Response, timing: Option<HeaderValue>) -> Response {
+    if let Some(timing) = timing {
+        response.headers_mut().insert(SERVER_TIMING, timing);
+    }
     response
 }
 
@@ -106,9 +142,20 @@ async fn accepted(
             "The body must be JSON, declared with Content-Type: application/json.",
         ));
     }
+    let idempotency_key = IdempotencyKey::of(headers)?;
     let body = read_body(body, gateway.settings.max_request_bytes).await?;
     let (admission, record) = ending.parts().ok_or_else(|| AppError::internal("the call has ended"))?;
-    gateway.call(key, admission, &body, record).await
+    gateway
+        .call(key, admission, (&body, idempotency_key.as_ref()), record)
+        .await
+}
+
+/// Whether a client says that it reads what comes after a body (`TE: trailers`).
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    let offers = headers.get_all(header::TE).iter().filter_map(|te| te.to_str().ok());
+    offers
+        .flat_map(|te| te.split(','))
+        .any(|offer| offer.trim().eq_ignore_ascii_case("trailers"))
 }
 
 /// The one key in the headers: `X-API-KEY`, or `Authorization: Bearer`.

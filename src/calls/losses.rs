@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::calls::records::LeftBehindError;
+
 /// How often the log says the same thing.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
@@ -10,6 +12,8 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub(super) struct Losses {
     failure_told: Option<Instant>,
+    untidy_told: Option<Instant>,
+    left_behind_told: Option<Instant>,
     dropped_told: Option<Instant>,
     dropped: u64,
 }
@@ -20,6 +24,24 @@ impl Losses {
             tracing::warn!(
                 error = error as &dyn std::error::Error,
                 "call records can't be written; they are kept and tried again"
+            );
+        }
+    }
+
+    pub(super) fn tell_untidy(&mut self, error: &sqlx::Error) {
+        if is_due(&mut self.untidy_told) {
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "old call records can't be dropped yet; it is tried again in a minute"
+            );
+        }
+    }
+
+    pub(super) fn tell_left_behind(&mut self, error: &LeftBehindError) {
+        if is_due(&mut self.left_behind_told) {
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "call records of a process that is gone can't be written; they are kept and tried again"
             );
         }
     }

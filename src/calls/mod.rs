@@ -8,9 +8,17 @@ pub mod answer;
 #[cfg(feature = "ssr")]
 pub mod cors;
 #[cfg(feature = "ssr")]
+pub mod external_id;
+#[cfg(feature = "ssr")]
 pub mod gateway;
 #[cfg(feature = "ssr")]
 pub mod http;
+#[cfg(feature = "ssr")]
+pub mod idempotency;
+#[cfg(feature = "ssr")]
+mod journal;
+#[cfg(feature = "ssr")]
+pub mod listing;
 #[cfg(feature = "ssr")]
 mod losses;
 #[cfg(feature = "ssr")]
@@ -23,3 +31,7 @@ pub mod request;
 pub mod sharing;
 #[cfg(feature = "ssr")]
 mod store;
+#[cfg(feature = "ssr")]
+pub mod traces;
+#[cfg(feature = "ssr")]
+pub mod usage;

@@ -154,7 +154,8 @@ fn of_kind<'a>(
     }
 }
 
-fn is_model_name(name: &str) -> bool {
+/// Such as `sale.order`.
+pub fn is_model_name(name: &str) -> bool {
     (1..=NAME_MAX_LEN).contains(&name.len())
         && name
             .bytes()
@@ -163,7 +164,7 @@ fn is_model_name(name: &str) -> bool {
 }
 
 /// A Python name. Private ones (`_x`) go on to Odoo, which refuses them.
-fn is_method_name(name: &str) -> bool {
+pub fn is_method_name(name: &str) -> bool {
     (1..=NAME_MAX_LEN).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && !name.as_bytes()[0].is_ascii_digit()

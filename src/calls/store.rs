@@ -1,23 +1,24 @@
 //! The call records' SQL.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgPool;
 
 use crate::calls::model::{CALLS_COUNTED, KeyCalls, RECENT_CALLS, RecentCall};
-use crate::calls::records::Numbered;
+use crate::calls::records::{CallRecord, Numbered};
+use crate::calls::usage;
 use crate::error::Result;
 use crate::ids::ApiKeyId;
 use crate::keys::last_used;
-use crate::keys::policy::usage::Used;
+use crate::traffic::rollup;
 
-/// Makes the partition of a day, unless it is there.
+/// Makes the partitions of a day, unless they are there.
 pub(super) async fn make_day(pool: &PgPool, day: NaiveDate) -> Result<(), sqlx::Error> {
     sqlx::query!("SELECT call_records_make_day($1)", day)
         .execute(pool)
         .await?;
-    Ok(())
+    rollup::make_parts(pool, day).await
 }
 
 /// Drops the partitions of the days before `first_kept`; how many.
@@ -27,27 +28,42 @@ pub(super) async fn drop_days_before(pool: &PgPool, first_kept: NaiveDate) -> Re
         .await
 }
 
-/// Writes a batch, how often its keys were used, and their last use, all or nothing. A
-/// batch that is there already changes nothing. Only calls that went to Odoo are uses.
+/// Drops the oldest days, but not `today`, until all are no larger than `most_bytes`; how many.
+pub(super) async fn drop_days_above(pool: &PgPool, most_bytes: i64, today: NaiveDate) -> Result<i32, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT call_records_drop_above($1, $2) AS "dropped!""#,
+        most_bytes,
+        today
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// Writes a batch, how often its keys were used and what for, their last use, and what the page of
+/// use counts, all or nothing. Records that are there already change nothing. Only calls that went to Odoo
+/// are uses.
 pub(super) async fn write(pool: &PgPool, batch: &[Numbered]) -> Result<(), sqlx::Error> {
     let columns = Columns::of(batch);
     let mut transaction = pool.begin().await?;
-    sqlx::query!(
-        "WITH inserted AS (
+    let inserted = sqlx::query_scalar!(
+        r#"WITH inserted AS (
          INSERT INTO call_records (called_at, id, api_key_id, model, method, code, way, duration_ms, odoo_ms,
-                answer_bytes, request_id, address)
+                answer_bytes, request_id, address, queue_ms, policy_ms, stream_ms, reason, now_called, fields_ms)
          SELECT called_at, id, api_key_id, model, method, code, way, duration_ms, odoo_ms, answer_bytes, request_id,
-                address::inet
+                address::inet, queue_ms, policy_ms, stream_ms, reason, now_called, fields_ms
          FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
-                $8::real[], $9::real[], $10::bigint[], $11::text[], $12::text[])
+                $8::real[], $9::real[], $10::bigint[], $11::text[], $12::text[], $13::real[], $14::real[], $15::real[],
+                $16::text[], $17::text[], $18::real[])
             AS batch (called_at, id, api_key_id, model, method, code, way, duration_ms, odoo_ms, answer_bytes,
-                request_id, address)
+                request_id, address, queue_ms, policy_ms, stream_ms, reason, now_called, fields_ms)
          ON CONFLICT DO NOTHING
-         RETURNING api_key_id, called_at, way)
+         RETURNING id, api_key_id, called_at, way),
+         used AS (
          INSERT INTO key_uses (api_key_id, day, calls)
          SELECT api_key_id, (called_at AT TIME ZONE 'utc')::date, count(*) FROM inserted
          WHERE way IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2
-         ON CONFLICT (api_key_id, day) DO UPDATE SET calls = key_uses.calls + EXCLUDED.calls",
+         ON CONFLICT (api_key_id, day) DO UPDATE SET calls = key_uses.calls + EXCLUDED.calls)
+         SELECT id FROM inserted"#,
         &columns.called_at,
         &columns.id,
         &columns.api_key_id,
@@ -60,10 +76,25 @@ pub(super) async fn write(pool: &PgPool, batch: &[Numbered]) -> Result<(), sqlx:
         &columns.answer_bytes,
         &columns.request_id as &[&str],
         &columns.address as &[Option<String>],
+        &columns.queue_ms as &[Option<f32>],
+        &columns.policy_ms as &[Option<f32>],
+        &columns.stream_ms as &[Option<f32>],
+        &columns.reason as &[Option<&str>],
+        &columns.now_called as &[Option<&str>],
+        &columns.fields_ms as &[Option<f32>],
     )
-    .execute(&mut *transaction)
+    .fetch_all(&mut *transaction)
     .await?;
+    let inserted: HashSet<uuid::Uuid> = inserted.into_iter().collect();
+    let new: Vec<&CallRecord> = batch
+        .iter()
+        .filter(|of| inserted.contains(&of.id))
+        .map(|of| &of.record)
+        .collect();
+    usage::store::add(&mut transaction, &new).await?;
     last_used::touch(&mut transaction, &uses(batch)).await?;
+    // The last one: its rows are locked by every batch of every instance.
+    rollup::add(&mut transaction, &new).await?;
     transaction.commit().await
 }
 
@@ -91,6 +122,12 @@ struct Columns<'a> {
     answer_bytes: Vec<i64>,
     request_id: Vec<&'a str>,
     address: Vec<Option<String>>,
+    queue_ms: Vec<Option<f32>>,
+    policy_ms: Vec<Option<f32>>,
+    stream_ms: Vec<Option<f32>>,
+    reason: Vec<Option<&'a str>>,
+    now_called: Vec<Option<&'a str>>,
+    fields_ms: Vec<Option<f32>>,
 }
 
 impl<'a> Columns<'a> {
@@ -103,8 +140,8 @@ impl<'a> Columns<'a> {
             api_key_id: records().map(|record| record.api_key_id.0).collect(),
             model: records().map(|record| record.model.as_deref()).collect(),
             method: records().map(|record| record.method.as_deref()).collect(),
-            code: records().map(|record| record.code).collect(),
-            way: records().map(|record| record.way).collect(),
+            code: records().map(|record| &*record.code).collect(),
+            way: records().map(|record| record.way.as_deref()).collect(),
             duration_ms: records().map(|record| ms(record.duration)).collect(),
             odoo_ms: records().map(|record| record.odoo.map(ms)).collect(),
             answer_bytes: records()
@@ -114,32 +151,14 @@ impl<'a> Columns<'a> {
             address: records()
                 .map(|record| record.address.map(|address| address.to_string()))
                 .collect(),
+            queue_ms: records().map(|record| record.queue.map(ms)).collect(),
+            policy_ms: records().map(|record| record.policy.map(ms)).collect(),
+            stream_ms: records().map(|record| record.stream.map(ms)).collect(),
+            reason: records().map(|record| record.reason.as_deref()).collect(),
+            now_called: records().map(|record| record.now_called.as_deref()).collect(),
+            fields_ms: records().map(|record| record.fields.map(ms)).collect(),
         }
     }
-}
-
-/// What a key called lately, by model and method: of its newest calls those that were
-/// not refused by the bridge.
-pub(super) async fn used_by(pool: &PgPool, id: ApiKeyId) -> Result<Vec<Used>> {
-    let rows = sqlx::query!(
-        r#"SELECT model AS "model!", method AS "method!", count(*) AS "calls!"
-           FROM (
-               SELECT model, method, way FROM call_records WHERE api_key_id = $1
-               ORDER BY called_at DESC, id DESC LIMIT $2
-           ) AS newest
-           WHERE way IS NOT NULL AND model IS NOT NULL AND method IS NOT NULL
-           GROUP BY model, method ORDER BY count(*) DESC, model, method"#,
-        id.0,
-        i64::from(CALLS_COUNTED),
-    )
-    .fetch_all(pool)
-    .await?;
-    let used = rows.into_iter().map(|row| Used {
-        model: row.model,
-        method: row.method,
-        calls: u64::try_from(row.calls).unwrap_or(0),
-    });
-    Ok(used.collect())
 }
 
 /// The newest calls of a key, and how many there were in the last 24 hours.

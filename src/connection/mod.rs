@@ -2,9 +2,9 @@
 //! calls take and why, credentials that Odoo refuses, and what the bridge counts.
 
 pub mod model;
-pub mod server_fns;
-pub mod view;
 
+#[cfg(feature = "ssr")]
+pub mod http;
 #[cfg(feature = "ssr")]
 mod page;
 #[cfg(feature = "ssr")]

@@ -26,6 +26,24 @@ pub struct ConnectionStatus {
     pub connections_opened: u64,
     /// The share of calls that needed no new connection: `97 %`; `None` before the first.
     pub reused: Option<String>,
+    /// How many calls may be made at once, at which pace, and how many may wait.
+    pub bounds: String,
+    /// How many are on their way, and wait.
+    pub line: String,
+    /// Calls that were sent away since the start, because too many waited.
+    pub sent_away: u64,
+    /// Since when Odoo is left alone because it failed, in words; `None`: it is not.
+    pub left_alone: Option<String>,
+    /// How often it was, since the start.
+    pub times_left_alone: u64,
+    /// How limits are held by several instances, in words.
+    pub limits: String,
+    /// Instances that are alive; `None`: nobody knows without a Redis.
+    pub instances: Option<u32>,
+    /// How often Redis went away since the start.
+    pub times_redis_gone: Option<u64>,
+    /// Since when Redis is gone and why, in words; `None`: it is not.
+    pub redis_gone: Option<String>,
     /// Call records kept.
     pub records_written: u64,
     /// Call records lost.

@@ -1,4 +1,4 @@
-//! The body of `/connection`, printed by the server: it is as of its loading and
+//! What is on `/connection`, printed by the server: it is as of its loading and
 //! never changes in the browser, which so needs no code for it. Instants are in UTC.
 
 use leptos::prelude::*;
@@ -10,7 +10,7 @@ use crate::ui::timestamp::Timestamp;
 /// HTML; what comes from settings or from Odoo is text in it, never markup.
 #[must_use]
 pub fn print(status: ConnectionStatus) -> String {
-    view! { <Status status /> }.to_html()
+    Owner::new().with(|| view! { <Status status /> }.to_html())
 }
 
 #[component]
@@ -20,9 +20,26 @@ fn Status(status: ConnectionStatus) -> impl IntoView {
     } else {
         "The bridge, by what works and what it costs"
     };
+    let mut instances = vec![("Limits of keys", status.limits)];
+    instances.extend(status.instances.map(|alive| ("Instances now", alive.to_string())));
+    instances.extend(
+        status
+            .times_redis_gone
+            .map(|times| ("Times Redis was gone", times.to_string())),
+    );
     view! {
+        <header class="page-header">
+            <div>
+                <h1>"Odoo Connection"</h1>
+                <p class="lead">"How calls get into Odoo, and what each way costs."</p>
+            </div>
+            // The browser itself follows it: the alarm above is fresh then too.
+            <div class="page-actions"><a class="button" rel="external" href="/connection">"Refresh"</a></div>
+        </header>
         <div class="connection">
             {status.refusals.into_iter().map(|refusal| refused(refusal).into_any()).collect_view()}
+            {status.left_alone.map(|text| view! { <p class="notice notice-bad">{text}</p> }.into_any())}
+            {status.redis_gone.map(|text| view! { <p class="notice notice-bad">{text}</p> }.into_any())}
             {(status.records_dropped > 0).then(|| dropped(status.records_dropped).into_any())}
             <section class="connection-ways" aria-labelledby="ways-title">
                 <h2 id="ways-title">"Ways in"</h2>
@@ -38,6 +55,13 @@ fn Status(status: ConnectionStatus) -> impl IntoView {
                     ("User", status.username),
                     ("Way chosen by", chosen_by.to_owned()),
                 ]).into_any()}
+                {facts("The line before Odoo", vec![
+                    ("Calls now", status.line),
+                    ("Bounds", status.bounds),
+                    ("Calls sent away since the start", status.sent_away.to_string()),
+                    ("Times Odoo was left alone", status.times_left_alone.to_string()),
+                ]).into_any()}
+                {facts("Instances", instances).into_any()}
                 {facts("Since the bridge started", vec![
                     ("Calls sent to Odoo", status.calls.to_string()),
                     ("Connections opened", status.connections_opened.to_string()),
@@ -143,13 +167,22 @@ mod tests {
             calls: 0,
             connections_opened: 0,
             reused: None,
+            bounds: "64 at once".into(),
+            line: "0 on their way, 0 wait".into(),
+            sent_away: 0,
+            left_alone: None,
+            times_left_alone: 0,
+            limits: "Held by each instance by itself".into(),
+            instances: None,
+            times_redis_gone: None,
+            redis_gone: None,
             records_written: 5,
             records_dropped: 0,
         }
     }
 
     fn printed(status: ConnectionStatus) -> String {
-        Owner::new().with(|| print(status))
+        print(status)
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Table {
 #[derive(Clone, Debug)]
 pub struct Database {
     tables: Vec<Table>,
+    /// The records of a model that have names.
+    external_ids: BTreeMap<(&'static str, String), i64>,
 }
 
 impl Default for Database {
@@ -38,7 +40,10 @@ impl Default for Database {
                 last_id: 0,
             })
             .collect();
-        Self { tables }
+        Self {
+            tables,
+            external_ids: BTreeMap::new(),
+        }
     }
 }
 
@@ -58,6 +63,18 @@ impl Table {
 }
 
 impl Database {
+    /// The record that is there under an external id.
+    #[must_use]
+    pub fn external_id(&self, model: &'static str, name: &str) -> Option<i64> {
+        let id = *self.external_ids.get(&(model, name.to_owned()))?;
+        self.row(model, id).map(|_| id)
+    }
+
+    /// Gives a record an external id.
+    pub fn set_external_id(&mut self, model: &'static str, name: String, id: i64) {
+        self.external_ids.insert((model, name), id);
+    }
+
     /// The records of a model.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use super::exception::Exception;
 use super::schema::Model;
 use super::seed;
 use super::value::Value;
-use super::{group, read, write};
+use super::{group, load, read, write};
 
 /// Who calls, and when.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +56,7 @@ const fn on_records(name: &'static str, class: Class, params: &'static [&'static
     }
 }
 
-static METHODS: [Signature; 18] = [
+static METHODS: [Signature; 19] = [
     on_model("search", BASE, &["domain!", "offset", "limit", "order"]),
     on_model(
         "search_read",
@@ -84,6 +84,7 @@ static METHODS: [Signature; 18] = [
     ),
     on_model("default_get", BASE, &["fields!"]),
     on_model("create", Class::Own, &["vals_list!"]),
+    on_model("load", BASE, &["fields!", "data!"]),
     on_records("write", Class::Own, &["vals!"]),
     on_records("unlink", Class::Of("MailThread"), &[]),
     on_records("has_access", BASE, &["operation!"]),
@@ -105,7 +106,7 @@ pub fn execute(database: &mut Database, caller: &Caller, call: Call) -> Result<V
     take_context(&mut call.kwargs, &mut caller);
     let arguments = method.bind(model.class, &call.args, call.kwargs)?;
     match method.name {
-        "create" | "write" | "unlink" | "action_confirm" | "action_cancel" => {
+        "create" | "load" | "write" | "unlink" | "action_confirm" | "action_cancel" => {
             let mut draft = database.clone();
             let result = change(&mut draft, &caller, model, method.name, &arguments)?;
             *database = draft;
@@ -191,11 +192,13 @@ fn change(
 ) -> Result<Value, Exception> {
     let operation = match method {
         "create" | "unlink" => method,
+        "load" => "create",
         _ => "write",
     };
     check_access(caller, model, operation)?;
     match method {
         "create" => write::create(database, caller, model, arguments),
+        "load" => Ok(load::load(database, caller, model, arguments)),
         "write" => write::write(database, caller, model, arguments),
         "unlink" => write::unlink(database, caller, model, arguments),
         "action_confirm" => write::set_state(database, caller, arguments, "sale"),

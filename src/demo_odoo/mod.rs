@@ -24,6 +24,7 @@ mod http;
 mod json2;
 mod jsonrpc;
 mod listener;
+mod load;
 mod models;
 mod read;
 mod schema;

@@ -29,7 +29,12 @@ pub fn create(
     }
 }
 
-fn create_one(db: &mut Database, caller: &Caller, model: &'static Model, values: &Value) -> Result<i64, Exception> {
+pub(super) fn create_one(
+    db: &mut Database,
+    caller: &Caller,
+    model: &'static Model,
+    values: &Value,
+) -> Result<i64, Exception> {
     let values = dict(values)?;
     let mut row: Row = model
         .fields

@@ -6,8 +6,7 @@ pub mod theme;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn as _;
-use leptos_meta::Title;
-use leptos_router::components::{A, Outlet};
+use leptos_router::components::Outlet;
 use leptos_router::hooks::use_location;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +14,6 @@ use self::theme::{Theme, ThemeSwitch};
 use crate::error::Result;
 use crate::session::server_fns::SignOut;
 use crate::ui::icon::{Icon, Logo, Shape};
-use crate::ui::platform;
 use crate::ui::resource::{Loaded, load};
 
 /// What the frame shows of the bridge and its reader.
@@ -25,7 +23,7 @@ pub struct FrameInfo {
     pub email: Option<String>,
     /// Whether the Odoo behind the bridge is the built-in one.
     pub demo: bool,
-    /// What to say while Odoo refuses the bridge's credentials; for the signed in.
+    /// What to say while something is wrong with Odoo or Redis; for the signed in.
     pub alarm: Option<String>,
     /// The bridge's version.
     pub version: String,
@@ -56,7 +54,10 @@ pub async fn get_frame() -> Result<FrameInfo> {
         let state = state()?;
         let email = signed_in().ok().map(|user| user.email);
         Ok(FrameInfo {
-            alarm: email.as_ref().and_then(|_| alarm_of(&state.odoo.report())),
+            alarm: email.as_ref().and_then(|_| {
+                let instances = state.instances.as_ref().map(|instances| instances.report());
+                alarm_of(&state.odoo.report(), instances.as_ref())
+            }),
             email,
             demo: state.is_demo(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -96,10 +97,12 @@ pub fn Frame() -> impl IntoView {
                 </a>
                 <nav aria-label="Main">
                     <ul class="nav-links">
-                        <li><A href="/keys">"API Keys"</A></li>
-                        <li><A href="/guide">"Integration Guide"</A></li>
-                        <li><A href="/speed-test">"Speed Test"</A></li>
-                        <li><A href="/connection">"Odoo Connection"</A></li>
+                        <NavLink class="" href="/keys" name="API Keys" pathname />
+                        <NavLink class="" href="/guide" name="Integration Guide" pathname />
+                        <NavLink class="" href="/calls" name="Calls" pathname />
+                        <NavLink class="" href="/speed-test" name="Speed Test" pathname />
+                        <NavLink class="" href="/connection" name="Odoo Connection" pathname />
+                        <NavLink class="for-admins" href="/people" name="People" pathname />
                     </ul>
                 </nav>
                 <div class="site-tools">
@@ -120,6 +123,24 @@ pub fn Frame() -> impl IntoView {
     }
 }
 
+/// A link of the navigation. Not the router's own `<A>`: that knows relative addresses, which cost
+/// code in the browser and of which there are none here.
+#[component]
+fn NavLink(class: &'static str, href: &'static str, name: &'static str, pathname: Memo<String>) -> impl IntoView {
+    let is_here = move || {
+        let path = pathname.get();
+        let rest = path.strip_prefix(href)?;
+        (rest.is_empty() || rest.starts_with('/')).then_some("page")
+    };
+    view! {
+        <li class=class>
+            <a href=href aria-current=is_here>
+                {name}
+            </a>
+        </li>
+    }
+}
+
 /// The frame of a page for somebody who is not signed in: one card in the middle.
 #[component]
 pub fn BareFrame(
@@ -136,24 +157,6 @@ pub fn BareFrame(
             </a>
             <div class="card bare-card">{children()}</div>
         </main>
-    }
-}
-
-/// What is shown at an address without a page.
-#[component]
-pub fn NotFoundPage() -> impl IntoView {
-    platform::answer_not_found();
-    view! {
-        <Title text="Not found" />
-        <BareFrame>
-            <div class="form">
-                <h1>"Nothing is here"</h1>
-                <p class="muted">"There is no page at this address. The link may be old, or a letter may be wrong."</p>
-                <a class="button button-primary" href="/keys">
-                    "Go to the API keys"
-                </a>
-            </div>
-        </BareFrame>
     }
 }
 

@@ -8,6 +8,10 @@ pub mod view;
 mod tabs;
 
 #[cfg(feature = "ssr")]
+pub mod errors;
+#[cfg(feature = "ssr")]
+pub mod errors_page;
+#[cfg(feature = "ssr")]
 mod printed;
 #[cfg(feature = "ssr")]
 mod reference;

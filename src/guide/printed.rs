@@ -176,7 +176,7 @@ fn CodeTable() -> impl IntoView {
             view! {
                 <tr>
                     <td class="number">{code.status()}</td>
-                    <th scope="row"><code>{code.as_str()}</code></th>
+                    <th scope="row"><a href=format!("/guide/errors/{code}")><code>{code.as_str()}</code></a></th>
                     <td data-label="Retryable">{if code.retryable() { "yes" } else { "no" }}</td>
                     <td class="explanation">{code.explanation()}</td>
                 </tr>

@@ -104,6 +104,21 @@ impl Limits {
         *self == Self::default()
     }
 
+    /// Whether it matters how many calls there are, not only what they are.
+    #[must_use]
+    pub fn count_calls(&self) -> bool {
+        let Self {
+            per_minute,
+            per_day,
+            per_month,
+            concurrent,
+            ..
+        } = self;
+        [per_minute, per_day, per_month, concurrent]
+            .iter()
+            .any(|most| most.is_some())
+    }
+
     /// As it is stored and shown.
     #[must_use]
     pub fn to_json(&self) -> String {

@@ -7,6 +7,8 @@ pub mod view;
 #[cfg(feature = "ssr")]
 mod allowance;
 #[cfg(feature = "ssr")]
+mod history;
+#[cfg(feature = "ssr")]
 pub mod http;
 #[cfg(feature = "ssr")]
 pub mod issue;
@@ -24,6 +26,8 @@ pub mod policy;
 pub mod policy_page;
 #[cfg(feature = "ssr")]
 mod printed;
+#[cfg(feature = "ssr")]
+pub mod reminders;
 #[cfg(feature = "ssr")]
 pub mod secret;
 #[cfg(feature = "ssr")]

@@ -44,6 +44,9 @@ pub struct ApiKey {
     pub replaced_by: Option<ApiKeyId>,
     /// What holds at the moment of reading.
     pub status: KeyStatus,
+    /// A picture of its calls in the last 24 hours, as SVG of the server's; empty where nobody asked for it, and of
+    /// a key without calls.
+    pub spark: String,
 }
 
 /// What can end a key.
@@ -231,6 +234,24 @@ pub struct KeyPage {
     pub page: u32,
     /// How many pages there are, at least 1.
     pub pages: u32,
+    /// What somebody should look at, among all keys, in a sentence; empty: nothing.
+    pub reminder: String,
+}
+
+/// From this many days on a key counts as unused.
+pub const UNUSED_DAYS: i64 = 90;
+/// A key that ends before so many days is reminded of.
+pub const ENDS_SOON_DAYS: i64 = 14;
+
+/// How much a key may, in words: from the word in [`ApiKey::access`].
+#[must_use]
+pub fn access_label(access: &str) -> &'static str {
+    match access {
+        "full" => "Full access",
+        "read_only" => "Read only",
+        "rules" => "By rules",
+        _ => "Nothing",
+    }
 }
 
 /// A key's name: 1 to 100 characters, none of them a control character, no
@@ -392,6 +413,7 @@ mod tests {
             access: "read_only".into(),
             replaced_by: None,
             status: KeyStatus::Active,
+            spark: String::new(),
         };
         let created = CreatedKey {
             key,

@@ -5,14 +5,15 @@
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
+use crate::calls::usage::{self, Replay};
 use crate::ids::PolicyId;
-use crate::keys::issue::{About, NOTE_MAX_CHARS};
+use crate::keys::issue::{About, NOTE_MAX_CHARS, OWNER_MAX_CHARS};
 use crate::keys::limits::Limits;
-use crate::keys::model::{ApiKey, KeyStatus};
-use crate::keys::policy::usage::{Used, never_used, would_refuse};
+use crate::keys::model::{ApiKey, ENDS_SOON_DAYS, KeyStatus, UNUSED_DAYS};
 use crate::keys::policy::{Policy, in_words, presets};
 use crate::keys::shared_policies::SharedPolicy;
 use crate::ui::badge::{Badge, Tone};
+use crate::ui::icon::{Icon, Shape};
 use crate::ui::timestamp::Timestamp;
 
 /// The choices of how long a rolled key lives on, in seconds, with the words for them.
@@ -23,11 +24,6 @@ pub const GRACES: [(i32, &str); 5] = [
     (24 * 3_600, "In 24 hours"),
     (7 * 24 * 3_600, "In 7 days"),
 ];
-
-/// From this many days on a key counts as unused.
-const UNUSED_DAYS: i64 = 90;
-/// A key that ends before so many days is reminded of.
-const ENDS_SOON_DAYS: i64 = 14;
 
 /// What a person asks *Why?* of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,14 +71,16 @@ pub struct Shown {
     pub about: About,
     /// When the page is printed.
     pub now: DateTime<Utc>,
-    /// What the key called lately.
-    pub used: Vec<Used>,
+    /// What the document says to what the key called lately.
+    pub replay: Replay,
     /// All shared policies.
     pub shared: Vec<SharedPolicy>,
     /// The one of them that the key follows.
     pub follows: Option<PolicyId>,
     /// The limits in the editor: the key's, or a draft.
     pub limits: String,
+    /// Whether the limits hold over all instances.
+    pub limits_are_shared: bool,
     /// See [`Notice`].
     pub notice: Option<Notice>,
     /// What was asked.
@@ -93,16 +91,17 @@ pub struct Shown {
 
 /// HTML; what a person wrote is text in it, never markup.
 #[must_use]
-pub fn print(shown: Shown) -> String {
+pub fn print(shown: Shown) -> impl IntoView {
     let Shown {
         key,
         document,
         about,
         now,
-        used,
+        replay,
         shared,
         follows,
         limits,
+        limits_are_shared,
         notice,
         question,
         answer,
@@ -112,6 +111,10 @@ pub fn print(shown: Shown) -> String {
     let address = format!("/keys/{}/policy", key.id);
     let usable = key.status != KeyStatus::Revoked && key.status != KeyStatus::Expired;
     view! {
+        <a class="back-link" href=format!("/keys/{}", key.id)>
+            <Icon shape=Shape::ArrowLeft />
+            "The key"
+        </a>
         <div class="policy-page">
             <header class="page-header">
                 <div>
@@ -126,7 +129,7 @@ pub fn print(shown: Shown) -> String {
                 <h2 id="words-title">"In words"</h2>
                 {words(&policy)}
             </section>
-            {usage_section(&policy, &used)}
+            {usage_section(&replay)}
             <form class="card key-card form" method="post" action=address.clone() aria-labelledby="document-title">
                 <h2 id="document-title">"As a document"</h2>
                 {followed.as_ref().map(|policy| view! {
@@ -174,10 +177,14 @@ pub fn print(shown: Shown) -> String {
                     })}
                 </div>
                 <div class="field">
+                    <p><a rel="external" href="/policies">"All shared policies"</a></p>
                     <label for="shared-name">"Share this policy with other keys, under a name"</label>
                     <div class="inline-fields">
                         <input id="shared-name" type="text" name="shared_name" maxlength="100" autocomplete="off" placeholder="Stock robots" />
                         <button type="submit" name="do" value="share" class="button">"Share"</button>
+                        {followed.is_some().then(|| view! {
+                            <button type="submit" name="do" value="rename_shared" class="button">"Rename the shared policy"</button>
+                        })}
                     </div>
                 </div>
                 {(!shared.is_empty()).then(|| view! {
@@ -186,20 +193,22 @@ pub fn print(shown: Shown) -> String {
                         <div class="inline-fields">
                             <select id="shared" name="shared">
                                 {shared.iter().map(|policy| view! {
-                                    <option value=policy.id.to_string() selected=Some(policy.id) == follows>{policy.name.clone()}</option>
+                                    <option value=policy.id.to_string() selected=Some(policy.id) == follows>
+                                        {format!("{} ({} {})", policy.name, policy.keys, if policy.keys == 1 { "key" } else { "keys" })}
+                                    </option>
                                 }).collect_view()}
                             </select>
                             <button type="submit" name="do" value="follow" class="button">"Follow it"</button>
+                            <button type="submit" name="do" value="remove_shared" class="button">"Remove it"</button>
                         </div>
                     </div>
                 })}
             </form>
-            {limits_form(&address, &limits)}
+            {limits_form(&address, &limits, limits_are_shared)}
             {note_form(&address, about)}
             {usable.then(|| lifecycle(&key, &address))}
         </div>
     }
-    .to_html()
 }
 
 /// The same in words, short: for the key's own page.
@@ -207,7 +216,7 @@ pub fn print(shown: Shown) -> String {
 pub fn print_summary(key: &ApiKey, document: &str) -> String {
     let policy = Policy::load(document);
     view! {
-        <section class="card key-card" aria-labelledby="policy-title">
+        <section class="card key-card stack" aria-labelledby="policy-title">
             <h2 id="policy-title">"What it may do"</h2>
             {(policy == Policy::Full).then(full_warning)}
             {words(&policy)}
@@ -280,39 +289,65 @@ fn in_textarea(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
-fn usage_section(policy: &Policy, used: &[Used]) -> impl IntoView + use<> {
-    let calls: u64 = used.iter().map(|used| used.calls).sum();
-    let refused = would_refuse(policy, used);
-    let refused_calls: u64 = refused.iter().map(|used| used.calls).sum();
-    let named = |used: &[&Used]| {
-        let names: Vec<_> = used
-            .iter()
-            .take(10)
-            .map(|used| format!("{}.{}", used.model, used.method))
-            .collect();
-        names.join(", ")
+/// How many kinds of refused calls are listed.
+const REFUSALS_SHOWN: usize = 10;
+
+fn calls(number: u64) -> String {
+    format!("{number} {}", if number == 1 { "call" } else { "calls" })
+}
+
+fn usage_section(replay: &Replay) -> impl IntoView + use<> {
+    let refused_calls: u64 = replay.refused.iter().map(|one| one.calls).sum();
+    let judged = match refused_calls {
+        0 => "This document would refuse none of them.".to_owned(),
+        number => format!("This document would refuse {}:", calls(number)),
     };
-    let refused = (!refused.is_empty()).then(|| {
+    let rows: Vec<_> = replay
+        .refused
+        .iter()
+        .take(REFUSALS_SHOWN)
+        .map(|one| view! { <li><code>{one.what.clone()}</code> {format!(" \u{2013} {} ({})", one.sentence, calls(one.calls))}</li> })
+        .collect();
+    let more = replay.refused.len().saturating_sub(REFUSALS_SHOWN);
+    let followers = replay.followers.filter(|of| of.keys > 0).map(|of| {
         format!(
-            "This document would refuse {refused_calls} of them for their model or method: {}.",
-            named(&refused)
+            "Of all keys that follow the shared policy, {} called something; it would refuse {} of {}.",
+            of.keys,
+            calls(of.refused_calls),
+            if of.refused_keys == 1 {
+                "1 key".to_owned()
+            } else {
+                format!("{} keys", of.refused_keys)
+            },
         )
     });
-    let unused = never_used(policy, used);
-    let unused = (!unused.is_empty() && calls > 0).then(|| format!("It has never used: {}.", unused.join("; ")));
+    let unused = (!replay.unused.is_empty()).then(|| format!("It has never used: {}.", replay.unused.join("; ")));
+    let held = if replay.by_name_only {
+        "By model and method only: Odoo can\u{2019}t be asked for its fields just now."
+    } else {
+        "By models, methods and fields: what is kept of a call has no values."
+    };
     view! {
         <section class="card key-card" aria-labelledby="usage-title">
             <h2 id="usage-title">"Held against its calls"</h2>
-            {match calls {
-                0 => view! { <p class="muted">"No call of this key went to Odoo yet."</p> }.into_any(),
-                _ => view! {
-                    <p>{format!("{calls} of its last calls went to Odoo.")}</p>
-                    <p>{refused.unwrap_or_else(|| "This document would refuse none of them for its model or method.".to_owned())}</p>
+            {match replay.calls {
+                0 => view! {
+                    <p class="muted">{format!("Odoo did no call of this key in the last {} days.", usage::DAYS)}</p>
+                }
+                .into_any(),
+                number => view! {
+                    <p>{format!("Odoo did {} of this key in the last {} days. {judged}", calls(number), usage::DAYS)}</p>
+                    {(!rows.is_empty()).then(|| view! { <ul class="policy-words">{rows}</ul> })}
+                    {(more > 0).then(|| view! { <p>{format!("And {more} more kinds of calls.")}</p> })}
                     {unused.map(|text| view! { <p>{text}</p> })}
-                    <p class="muted">"By model and method only: a call\u{2019}s record holds no arguments."</p>
+                    <p class="muted">{held}</p>
+                    {replay.is_cut.then(|| view! {
+                        <p class="notice notice-warning">{format!("Only the {} most frequent kinds of calls were looked at; there are more.", usage::KINDS_MAX)}</p>
+                    })}
                 }
                 .into_any(),
             }}
+            {followers.map(|text| view! { <p>{text}</p> })}
         </section>
     }
 }
@@ -350,16 +385,21 @@ fn note_form(address: &str, about: About) -> impl IntoView + use<> {
             <h2 id="note-title">"Owner and note"</h2>
             <p class="muted">{format!("Made {made_by}.")}</p>
             <div class="field">
+                <label for="owner">"Owner"</label>
+                <input id="owner" type="text" name="owner" maxlength=OWNER_MAX_CHARS.to_string() value=about.owner autocomplete="off" aria-describedby="owner-hint" />
+                <p class="field-hint" id="owner-hint">"Whom to ask. With an e-mail address, all keys of that person can be revoked at once."</p>
+            </div>
+            <div class="field">
                 <label for="note">"Note"</label>
                 <textarea id="note" name="note" rows="3" maxlength=NOTE_MAX_CHARS.to_string() aria-describedby="note-hint">{in_textarea(&about.note)}</textarea>
-                <p class="field-hint" id="note-hint">"Whose program it is, where it runs, whom to ask."</p>
+                <p class="field-hint" id="note-hint">"Whose program it is, and where it runs."</p>
             </div>
-            <div class="form-actions"><button type="submit" name="do" value="note" class="button">"Save note"</button></div>
+            <div class="form-actions"><button type="submit" name="do" value="note" class="button">"Save owner and note"</button></div>
         </form>
     }
 }
 
-fn limits_form(address: &str, limits: &str) -> impl IntoView + use<> {
+fn limits_form(address: &str, limits: &str, are_shared: bool) -> impl IntoView + use<> {
     let words = Limits::parse(limits)
         .map(|limits| limits.in_words())
         .unwrap_or_default();
@@ -375,7 +415,12 @@ fn limits_form(address: &str, limits: &str) -> impl IntoView + use<> {
                 <label for="limits">"Limits"</label>
                 <textarea id="limits" name="limits" rows="4" spellcheck="false" class="code-field" aria-describedby="limits-hint">{in_textarea(limits)}</textarea>
                 <p class="field-hint" id="limits-hint">
-                    "JSON, such as " <code>r#"{"per_minute":60,"burst":10,"per_day":5000,"per_month":100000,"concurrent":2,"addresses":["192.0.2.0/24"],"origins":["https://shop.example.com"],"max_runtime_secs":20,"max_answer_bytes":1000000}"#</code> ". What is left out is not limited."
+                    "JSON, such as " <code>r#"{"per_minute":60,"burst":10,"per_day":5000,"per_month":100000,"concurrent":2,"addresses":["192.0.2.0/24"],"origins":["https://shop.example.com"],"max_runtime_secs":20,"max_answer_bytes":1000000}"#</code> ". What is left out is not limited. "
+                    {if are_shared {
+                        "Pace, quotas and calls at the same time hold over all instances of the bridge."
+                    } else {
+                        "Each instance of the bridge holds the pace and the calls at the same time by itself; with REDIS_URL set they hold over all instances."
+                    }}
                 </p>
             </div>
             <div class="form-actions"><button type="submit" name="do" value="limits" class="button button-primary">"Save limits"</button></div>
@@ -447,14 +492,16 @@ mod tests {
                 access: "rules".into(),
                 replaced_by: None,
                 status: KeyStatus::Active,
+                spark: String::new(),
             },
             document: document.into(),
             limits: "{}".into(),
             about: About::default(),
             now: at,
-            used: Vec::new(),
+            replay: Replay::default(),
             shared: Vec::new(),
             follows: None,
+            limits_are_shared: false,
             notice: None,
             question: Question::default(),
             answer: None,
@@ -462,7 +509,7 @@ mod tests {
     }
 
     fn html(shown: Shown) -> String {
-        Owner::new().with(|| print(shown))
+        Owner::new().with(|| print(shown).to_html())
     }
 
     #[test]
@@ -500,6 +547,15 @@ mod tests {
         assert!(!said(89, None).contains("not used for"));
         assert!(said(0, Some(13)).contains("It ends in 13 days."));
         assert!(!said(0, Some(14)).contains("It ends in"));
+    }
+
+    #[test]
+    fn that_not_all_calls_were_looked_at_is_said() {
+        let mut cut = shown(r#"{"access":"read_only"}"#);
+        cut.replay.calls = 5_000;
+        assert!(!html(cut.clone()).contains("there are more"));
+        cut.replay.is_cut = true;
+        assert!(html(cut).contains("Only the 2000 most frequent kinds of calls were looked at"));
     }
 
     #[test]

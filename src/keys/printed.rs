@@ -5,14 +5,20 @@ use leptos::prelude::*;
 
 use crate::calls::model::{CALLS_COUNTED, KeyCalls, RecentCall};
 use crate::connection::model::way_name;
+use crate::ids::ApiKeyId;
 use crate::speed_test::model::format_ms;
 use crate::ui::badge::{Badge, Tone};
 use crate::ui::timestamp::Timestamp;
 
 /// HTML; what a client sent is text in it, never markup.
 #[must_use]
-pub fn recent_calls(calls: KeyCalls) -> String {
-    view! { <h2 id="recent-title">"Recent calls"</h2> {found(calls)} }.to_html()
+pub fn recent_calls(id: ApiKeyId, calls: KeyCalls) -> String {
+    let all = (!calls.recent.is_empty()).then(|| {
+        let href = format!("/calls?key={id}");
+        let counted = format!("/use?key={id}");
+        view! { <p><a href=href>"All calls of this key"</a> " \u{b7} " <a href=counted>"How much it is used"</a></p> }
+    });
+    view! { <h2 id="recent-title">"Recent calls"</h2> {found(calls)} {all} }.to_html()
 }
 
 fn found(calls: KeyCalls) -> AnyView {
@@ -100,7 +106,7 @@ mod tests {
             calls_24h,
             failures_24h: 1,
         };
-        Owner::new().with(|| recent_calls(calls))
+        Owner::new().with(|| recent_calls(ApiKeyId(uuid::Uuid::nil()), calls))
     }
 
     #[test]
@@ -113,6 +119,7 @@ mod tests {
             "12.3 ms",
             "JSON-RPC",
             "badge-bad",
+            "/calls?key=00000000-0000-0000-0000-000000000000",
         ] {
             assert!(html.contains(text), "{text}: {html}");
         }

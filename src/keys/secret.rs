@@ -4,6 +4,7 @@
 
 use rand::RngExt as _;
 use rand::distr::Alphanumeric;
+use secrecy::zeroize::Zeroizing;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -20,8 +21,9 @@ pub const KEY_LEN: usize = BODY_LEN + CHECKSUM_LEN;
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
-/// A whole key, of the right shape and checksum. Cannot be printed.
-pub struct PlainKey([u8; KEY_LEN]);
+/// A whole key, of the right shape and checksum. Cannot be printed, and leaves the memory
+/// with its owner.
+pub struct PlainKey(Zeroizing<[u8; KEY_LEN]>);
 
 impl PlainKey {
     /// Makes a new one: 190 random bits in the secret.
@@ -29,7 +31,7 @@ impl PlainKey {
     pub fn generate() -> Self {
         // The thread's generator is a CSPRNG, seeded by the system.
         let mut random = rand::rng().sample_iter(Alphanumeric);
-        let mut key = [b'_'; KEY_LEN];
+        let mut key = Zeroizing::new([b'_'; KEY_LEN]);
         key[..MARK.len()].copy_from_slice(MARK.as_bytes());
         for byte in &mut key[MARK.len()..MARK.len() + PUBLIC_ID_LEN] {
             *byte = random.next().expect("the generator never ends");
@@ -46,7 +48,7 @@ impl PlainKey {
     /// database.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let key: [u8; KEY_LEN] = text.try_into().ok()?;
+        let key: Zeroizing<[u8; KEY_LEN]> = Zeroizing::new(text.try_into().ok()?);
         let shape = key.starts_with(MARK.as_bytes())
             && key[MARK.len() + PUBLIC_ID_LEN] == b'_'
             && key[MARK.len()..MARK.len() + PUBLIC_ID_LEN]
@@ -69,13 +71,13 @@ impl PlainKey {
     /// What the database keeps of it.
     #[must_use]
     pub fn hash(&self) -> KeyHash {
-        KeyHash(Sha256::digest(self.0).into())
+        KeyHash(Sha256::digest(&self.0[..]).into())
     }
 
     /// The key's text, to be shown once to its maker.
     #[must_use]
     pub fn reveal(&self) -> String {
-        String::from_utf8_lossy(&self.0).into_owned()
+        String::from_utf8_lossy(&self.0[..]).into_owned()
     }
 }
 

@@ -23,7 +23,11 @@ pub async fn list_keys(
 
     answer(async {
         signed_in()?;
-        crate::keys::issue::list(&state()?.pool, &query).await
+        let state = state()?;
+        let mut page = crate::keys::issue::list(&state.pool, &query).await?;
+        page.reminder = state.reminders.tell(&state.pool).await?;
+        crate::traffic::spark::add(&state.pool, &mut page.keys, chrono::Utc::now()).await?;
+        Ok(page)
     })
     .await
 }
@@ -72,19 +76,20 @@ pub async fn create_key(
     use crate::keys::issue::NewKey;
     use crate::keys::model::{KeyName, parse_expiry};
     use crate::keys::policy::presets;
-    use crate::session::guard::signed_in;
+    use crate::session::guard::actor;
     use crate::state::state;
 
     answer(async {
-        let user = signed_in()?;
+        let by = actor()?;
         let name = KeyName::parse(&name)?;
         let expires_at = parse_expiry(&expiry, &date, chrono::Utc::now())?;
         let state = state()?;
+        let policy = presets::document(&access)?;
         let new = NewKey {
             expires_at,
-            created_by: Some(user.id),
+            by: &by,
             share_reads,
-            policy: presets::document(&access)?,
+            policy,
             ..NewKey::named(&name)
         };
         let created = crate::keys::issue::create(&state.pool, new).await?;
@@ -106,13 +111,13 @@ pub async fn revoke_key(
     id: ApiKeyId,
 ) -> Result<ApiKey> {
     use crate::error::answer;
-    use crate::session::guard::signed_in;
+    use crate::session::guard::actor;
     use crate::state::state;
 
     answer(async {
-        let user = signed_in()?;
+        let by = actor()?;
         let state = state()?;
-        crate::keys::issue::revoke(&state.pool, &state.keys, id, user.id).await
+        crate::keys::issue::revoke(&state.pool, &state.keys, id, &by).await
     })
     .await
 }
@@ -131,13 +136,13 @@ pub async fn set_share_reads(
     share_reads: bool,
 ) -> Result<ApiKey> {
     use crate::error::answer;
-    use crate::session::guard::signed_in;
+    use crate::session::guard::actor;
     use crate::state::state;
 
     answer(async {
-        let user = signed_in()?;
+        let by = actor()?;
         let state = state()?;
-        crate::keys::issue::set_share_reads(&state.pool, &state.keys, id, share_reads, user.id).await
+        crate::keys::issue::set_share_reads(&state.pool, &state.keys, id, share_reads, &by).await
     })
     .await
 }
@@ -163,7 +168,7 @@ pub async fn key_calls(
     .await
 }
 
-/// What a key may do and [`key_calls`], as HTML for the key's page.
+/// What a key may do, [`key_calls`] and its history, as HTML for the key's page.
 ///
 /// # Errors
 /// `unauthenticated`, `unavailable`.
@@ -172,7 +177,8 @@ pub async fn print_key_calls(
     /// Which key.
     id: ApiKeyId,
 ) -> Result<String> {
-    use crate::keys::{issue, policy_page, printed};
+    use crate::audit;
+    use crate::keys::{history, issue, policy_page, printed};
 
     let calls = key_calls(id).await?;
     let pool = crate::state::state()?.pool;
@@ -181,33 +187,6 @@ pub async fn print_key_calls(
         // A key that is not there has nothing to say.
         Err(_) => String::new(),
     };
-    Ok(summary + &printed::recent_calls(calls))
-}
-
-/// What a key may do, as HTML with its forms. An `id` that is none leads to no key.
-///
-/// # Errors
-/// `unauthenticated`, `not_found`, `unavailable`.
-#[server(prefix = "/api", endpoint = "print_key_policy", input = server_fn::codec::Json)]
-pub async fn print_key_policy(
-    /// Which key.
-    id: String,
-) -> Result<String> {
-    use crate::error::{AppError, ErrorCode, answer};
-    use crate::keys::http::{PrintedNow, page};
-    use crate::session::guard::signed_in;
-
-    answer(async {
-        signed_in()?;
-        // A form was just answered.
-        if let Some(PrintedNow(printed)) = leptos::prelude::use_context() {
-            return Ok(printed);
-        }
-        let id = id
-            .parse()
-            .map_err(|_| AppError::new(ErrorCode::NotFound, "There is no such key."))?;
-        let shown = page(&crate::state::state()?, id).await?;
-        Ok(crate::keys::policy_page::print(shown))
-    })
-    .await
+    let history = history::of_key(&pool, id).await?;
+    Ok(summary + &printed::recent_calls(id, calls) + &audit::printed::history(history))
 }

@@ -1,15 +1,20 @@
 //! Policies that have a name and are shared by many keys: edited once, followed by all,
 //! here at once and on every other instance within a second.
 
-use sqlx::PgPool;
+pub mod http;
+mod page;
+mod store;
 
+use sqlx::{PgConnection, PgPool};
+
+use crate::audit::log::{self, Action, Actor, Change};
 use crate::error::{AppError, ErrorCode, Result};
-use crate::ids::{ApiKeyId, PolicyId, UserId};
-use crate::keys::issue::check_public;
+use crate::ids::{ApiKeyId, PolicyId};
+use crate::keys::issue::{check_fresh, check_public};
 use crate::keys::limits::Limits;
 use crate::keys::model::KeyName;
 use crate::keys::policy::Policy;
-use crate::keys::store;
+use crate::keys::store as keys_store;
 use crate::keys::verify::KeyVerifier;
 
 /// A shared policy.
@@ -19,6 +24,8 @@ pub struct SharedPolicy {
     pub id: PolicyId,
     /// What people call it.
     pub name: String,
+    /// What its keys may do.
+    pub document: String,
     /// How many keys follow it.
     pub keys: u64,
 }
@@ -28,80 +35,198 @@ pub struct SharedPolicy {
 /// # Errors
 /// `unavailable`, `internal`.
 pub async fn list(pool: &PgPool) -> Result<Vec<SharedPolicy>> {
-    store::shared_policies(pool).await
+    store::list(pool).await
+}
+
+/// The one of this name: its id and its document.
+///
+/// # Errors
+/// `not_found`, `unavailable`, `internal`.
+pub async fn called(pool: &PgPool, name: &str) -> Result<(PolicyId, String)> {
+    store::called(pool, name.trim()).await?.ok_or_else(no_such_policy)
+}
+
+/// Makes one that no key follows yet.
+///
+/// # Errors
+/// `invalid_request` if it is no policy or no name; `conflict` if the name is taken;
+/// `unavailable`, `internal`.
+pub async fn create(pool: &PgPool, name: &str, document: &str, by: &Actor) -> Result<()> {
+    let name = KeyName::parse(name)?;
+    Policy::parse(document)?;
+    let mut transaction = pool.begin().await?;
+    let id = insert(&mut transaction, &name, document, by).await?;
+    transaction.commit().await?;
+    told(Action::PolicyShared, id, by);
+    Ok(())
+}
+
+async fn insert(connection: &mut PgConnection, name: &KeyName, document: &str, by: &Actor) -> Result<PolicyId> {
+    let id = store::insert(connection, name.as_str(), document)
+        .await
+        .map_err(|error| taken(error, name))?;
+    let shared = Change {
+        after: Some(document),
+        ..Change::of(Action::PolicyShared, id.0, name.as_str())
+    };
+    log::record(connection, by, shared).await?;
+    Ok(id)
 }
 
 /// The one that a key follows.
 ///
 /// # Errors
 /// `unavailable`, `internal`.
-pub async fn of_key(pool: &PgPool, key: ApiKeyId) -> Result<Option<PolicyId>> {
-    store::shared_policy_of(pool, key).await
+pub async fn followed_by(pool: &PgPool, key: ApiKeyId) -> Result<Option<PolicyId>> {
+    store::followed_by(pool, key).await
 }
 
-/// Makes one, and lets the key follow it.
+/// Makes one, and lets the key follow it: both or neither.
 ///
 /// # Errors
 /// `invalid_request` if it is no policy or no name; `conflict` if the name is taken;
-/// `unavailable`, `internal`.
+/// `forbidden` for full access without a fresh password; `not_found`, `unavailable`, `internal`.
 pub async fn share(
     pool: &PgPool,
     keys: &KeyVerifier,
     key: ApiKeyId,
     name: &str,
     document: &str,
-    by: UserId,
+    by: &Actor,
 ) -> Result<()> {
     let name = KeyName::parse(name)?;
-    check_public(&Policy::parse(document)?, &limits_of(pool, key).await?)?;
-    let id = match store::insert_shared_policy(pool, name.as_str(), document).await {
-        Err(sqlx::Error::Database(error)) if error.constraint() == Some("policies_name_key") => {
-            return Err(AppError::new(
-                ErrorCode::Conflict,
-                format!("There is a shared policy \u{201c}{}\u{201d} already.", name.as_str()),
-            ));
-        }
-        other => other?,
-    };
-    tracing::info!(policy.id = %id, user.id = %by, "policy shared");
-    follow(pool, keys, key, id, by).await
+    Policy::parse(document)?;
+    let mut transaction = pool.begin().await?;
+    let id = insert(&mut transaction, &name, document, by).await?;
+    let prefix = let_follow(&mut transaction, key, id, by).await?;
+    transaction.commit().await?;
+    keys.forget(&prefix);
+    told(Action::PolicyShared, id, by);
+    Ok(())
 }
 
 /// Lets a key follow a shared policy.
 ///
 /// # Errors
 /// `not_found`; `invalid_request` if the key is public and the policy changes things;
-/// `unavailable`, `internal`.
-pub async fn follow(pool: &PgPool, keys: &KeyVerifier, key: ApiKeyId, id: PolicyId, by: UserId) -> Result<()> {
-    let document = store::shared_document(pool, id).await?.ok_or_else(no_such_policy)?;
-    check_public(&Policy::load(&document), &limits_of(pool, key).await?)?;
-    let key = store::follow_shared_policy(pool, key, id)
-        .await?
-        .ok_or_else(no_such_policy)?;
-    keys.forget(&key.prefix);
-    tracing::info!(key.id = %key.id, policy.id = %id, user.id = %by, "key follows a shared policy");
+/// `forbidden` for full access without a fresh password; `unavailable`, `internal`.
+pub async fn follow(pool: &PgPool, keys: &KeyVerifier, key: ApiKeyId, id: PolicyId, by: &Actor) -> Result<()> {
+    let mut transaction = pool.begin().await?;
+    let prefix = let_follow(&mut transaction, key, id, by).await?;
+    transaction.commit().await?;
+    keys.forget(&prefix);
+    told(Action::KeyFollowsPolicy, id, by);
     Ok(())
+}
+
+/// Gives the prefix of the key.
+async fn let_follow(connection: &mut PgConnection, key: ApiKeyId, id: PolicyId, by: &Actor) -> Result<String> {
+    let policy = store::lock(connection, id).await?.ok_or_else(no_such_policy)?;
+    let locked = keys_store::lock(connection, key).await?.ok_or_else(no_such_policy)?;
+    let given = Policy::load(&policy.document);
+    check_public(&given, &Limits::parse(&locked.limits)?)?;
+    check_fresh(&given, by)?;
+    let prefix = store::follow(connection, key, id).await?;
+    let followed = Change {
+        before: Some(&locked.policy),
+        after: Some(&policy.name),
+        ..Change::of(Action::KeyFollowsPolicy, key.0, &locked.name)
+    };
+    log::record(connection, by, followed).await?;
+    Ok(prefix)
 }
 
 /// Changes one for all its keys.
 ///
 /// # Errors
 /// `invalid_request` if it is no policy, or if a public key follows it and it changes
-/// things; `not_found`, `unavailable`, `internal`.
-pub async fn change(pool: &PgPool, keys: &KeyVerifier, id: PolicyId, document: &str, by: UserId) -> Result<()> {
+/// things; `forbidden` for full access without a fresh password; `not_found`,
+/// `unavailable`, `internal`.
+pub async fn change(pool: &PgPool, keys: &KeyVerifier, id: PolicyId, document: &str, by: &Actor) -> Result<()> {
     let policy = Policy::parse(document)?;
-    for limits in store::limits_of_followers(pool, id).await? {
+    check_fresh(&policy, by)?;
+    let mut transaction = pool.begin().await?;
+    let old = store::lock(&mut transaction, id).await?.ok_or_else(no_such_policy)?;
+    for limits in store::limits_of_followers(&mut transaction, id).await? {
         check_public(&policy, &Limits::parse(&limits)?)?;
     }
-    for prefix in store::change_shared_policy(pool, id, document).await? {
+    let prefixes = store::change(&mut transaction, id, document).await?;
+    let changed = Change {
+        before: Some(&old.document),
+        after: Some(document),
+        ..Change::of(Action::PolicyChanged, id.0, &old.name)
+    };
+    log::record(&mut transaction, by, changed).await?;
+    transaction.commit().await?;
+    for prefix in prefixes {
         keys.forget(&prefix);
     }
-    tracing::info!(policy.id = %id, user.id = %by, "shared policy changed");
+    told(Action::PolicyChanged, id, by);
     Ok(())
 }
 
-async fn limits_of(pool: &PgPool, key: ApiKeyId) -> Result<Limits> {
-    Limits::parse(&store::limits_of(pool, key).await?.ok_or_else(no_such_policy)?)
+/// Calls one otherwise; its keys go on to follow it.
+///
+/// # Errors
+/// `invalid_request` if that is no name; `conflict` if it is taken; `not_found`,
+/// `unavailable`, `internal`.
+pub async fn rename(pool: &PgPool, id: PolicyId, name: &str, by: &Actor) -> Result<()> {
+    let name = KeyName::parse(name)?;
+    let mut transaction = pool.begin().await?;
+    let old = store::lock(&mut transaction, id).await?.ok_or_else(no_such_policy)?;
+    store::rename(&mut transaction, id, name.as_str())
+        .await
+        .map_err(|error| taken(error, &name))?;
+    let renamed = Change {
+        before: Some(&old.name),
+        after: Some(name.as_str()),
+        ..Change::of(Action::PolicyRenamed, id.0, name.as_str())
+    };
+    log::record(&mut transaction, by, renamed).await?;
+    transaction.commit().await?;
+    told(Action::PolicyRenamed, id, by);
+    Ok(())
+}
+
+/// Removes one that no key follows any more, but for revoked ones.
+///
+/// # Errors
+/// `conflict` if a key follows it; `not_found`, `unavailable`, `internal`.
+pub async fn remove(pool: &PgPool, id: PolicyId, by: &Actor) -> Result<()> {
+    let mut transaction = pool.begin().await?;
+    let old = store::lock(&mut transaction, id).await?.ok_or_else(no_such_policy)?;
+    if !store::remove(&mut transaction, id).await? {
+        return Err(AppError::new(
+            ErrorCode::Conflict,
+            format!(
+                "Keys follow \u{201c}{}\u{201d}. Give them other policies first.",
+                old.name
+            ),
+        ));
+    }
+    let removed = Change {
+        before: Some(&old.document),
+        ..Change::of(Action::PolicyRemoved, id.0, &old.name)
+    };
+    log::record(&mut transaction, by, removed).await?;
+    transaction.commit().await?;
+    told(Action::PolicyRemoved, id, by);
+    Ok(())
+}
+
+fn told(action: Action, id: PolicyId, by: &Actor) {
+    let user = by.user_id().map(|id| id.to_string());
+    tracing::info!(policy.id = %id, action = action.as_str(), user.id = user, "shared policy");
+}
+
+fn taken(error: sqlx::Error, name: &KeyName) -> AppError {
+    match error {
+        sqlx::Error::Database(error) if error.constraint() == Some("policies_name_key") => AppError::new(
+            ErrorCode::Conflict,
+            format!("There is a shared policy \u{201c}{}\u{201d} already.", name.as_str()),
+        ),
+        other => other.into(),
+    }
 }
 
 fn no_such_policy() -> AppError {

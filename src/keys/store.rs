@@ -6,11 +6,12 @@ use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
 
 use crate::error::Result;
 use crate::ids::{ApiKeyId, PolicyId};
-use crate::keys::issue::{About, NewKey};
-use crate::keys::model::{ApiKey, Ends, KEYS_PER_PAGE, KeyPage, KeyQuery, KeySort, KeyStatus};
+use crate::keys::issue::{About, Label, NewKey};
+use crate::keys::model::{
+    ApiKey, ENDS_SOON_DAYS, Ends, KEYS_PER_PAGE, KeyPage, KeyQuery, KeySort, KeyStatus, UNUSED_DAYS,
+};
 use crate::keys::policy::Policy;
 use crate::keys::secret::{KeyHash, MARK, PublicId};
-use crate::keys::shared_policies::SharedPolicy;
 
 /// A row, as the queries here read it.
 #[derive(sqlx::FromRow)]
@@ -48,6 +49,7 @@ impl From<Row> for ApiKey {
             access: Policy::load(&row.policy).word().to_owned(),
             replaced_by: row.replaced_by,
             status: KeyStatus::at(row.now, ends),
+            spark: String::new(),
         }
     }
 }
@@ -71,18 +73,19 @@ pub(super) async fn insert(
 ) -> Result<ApiKeyId, sqlx::Error> {
     let id = ApiKeyId(uuid::Uuid::now_v7());
     sqlx::query!(
-        "INSERT INTO api_keys (id, name, public_id, hash, expires_at, created_by, share_reads, policy, policy_id, limits)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO api_keys (id, name, public_id, hash, expires_at, created_by, share_reads, policy, policy_id, limits, owner)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, left(COALESCE(NULLIF($11, ''), (SELECT email FROM users WHERE id = $6), ''), 200))",
         id.0,
         key.name.as_str(),
         public_id.as_str(),
         hash.as_bytes(),
         key.expires_at,
-        key.created_by.map(|user| user.0),
+        key.by.user_id().map(|user| user.0),
         key.share_reads,
         key.policy,
         key.policy_id.map(|policy| policy.0),
         key.limits,
+        key.owner,
     )
     .execute(connection)
     .await?;
@@ -103,27 +106,76 @@ pub(super) async fn find(pool: &PgPool, id: ApiKeyId) -> Result<Option<ApiKey>> 
     Ok(row.map(ApiKey::from))
 }
 
-/// Revokes the key if it is not yet; `None` if there is none.
-pub(super) async fn revoke(pool: &PgPool, id: ApiKeyId) -> Result<Option<ApiKey>> {
-    sqlx::query!(
-        "UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL",
-        id.0
-    )
-    .execute(pool)
-    .await?;
-    find(pool, id).await
+/// The names of those keys that are there.
+pub(super) async fn labels(pool: &PgPool, ids: &[uuid::Uuid]) -> Result<Vec<Label>> {
+    let rows = sqlx::query!("SELECT id, name, public_id FROM api_keys WHERE id = ANY($1)", ids)
+        .fetch_all(pool)
+        .await?;
+    let label = rows.into_iter().map(|row| Label::new(row.id, row.name, &row.public_id));
+    Ok(label.collect())
 }
 
-/// Switches the key off or on; `None` if there is none.
-pub(super) async fn set_disabled(pool: &PgPool, id: ApiKeyId, disabled: bool) -> Result<Option<ApiKey>> {
+/// Keys of exactly that name or public id, two at most.
+pub(super) async fn called(pool: &PgPool, name: &str, public_id: &str) -> Result<Vec<Label>> {
+    let rows = sqlx::query!(
+        "SELECT id, name, public_id FROM api_keys WHERE name = $1 OR public_id = $2 LIMIT 2",
+        name,
+        public_id
+    )
+    .fetch_all(pool)
+    .await?;
+    let label = rows.into_iter().map(|row| Label::new(row.id, row.name, &row.public_id));
+    Ok(label.collect())
+}
+
+/// A key that is to be changed.
+pub(super) struct Locked {
+    pub(super) name: String,
+    /// Its own document, or that of the shared policy.
+    pub(super) policy: String,
+    pub(super) limits: String,
+    pub(super) note: String,
+    pub(super) owner: String,
+    pub(super) share_reads: bool,
+    pub(super) is_disabled: bool,
+    pub(super) is_revoked: bool,
+}
+
+/// Keeps others from changing a key until the transaction ends; `None` if there is none.
+pub(super) async fn lock(connection: &mut PgConnection, id: ApiKeyId) -> Result<Option<Locked>, sqlx::Error> {
+    sqlx::query_as!(
+        Locked,
+        r#"SELECT api_keys.name, COALESCE(document, policy) AS "policy!", limits, note, owner, share_reads,
+                  disabled_at IS NOT NULL AS "is_disabled!", revoked_at IS NOT NULL AS "is_revoked!"
+           FROM api_keys LEFT JOIN policies ON policies.id = policy_id WHERE api_keys.id = $1
+           FOR NO KEY UPDATE OF api_keys"#,
+        id.0
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+pub(super) async fn revoke(connection: &mut PgConnection, id: ApiKeyId) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE api_keys SET revoked_at = now() WHERE id = $1", id.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Switches the key off or on.
+pub(super) async fn set_disabled(
+    connection: &mut PgConnection,
+    id: ApiKeyId,
+    disabled: bool,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE api_keys SET disabled_at = CASE WHEN $2 THEN now() END WHERE id = $1 AND (disabled_at IS NOT NULL) <> $2",
+        "UPDATE api_keys SET disabled_at = CASE WHEN $2 THEN now() END WHERE id = $1",
         id.0,
         disabled
     )
-    .execute(pool)
+    .execute(connection)
     .await?;
-    find(pool, id).await
+    Ok(())
 }
 
 /// The document that decides what the key may do; `None` if there is no such key.
@@ -138,16 +190,16 @@ pub(super) async fn policy_of(pool: &PgPool, id: ApiKeyId) -> Result<Option<Stri
     Ok(policy)
 }
 
-/// Gives the key a document of its own; `None` if there is no such key.
-pub(super) async fn set_policy(pool: &PgPool, id: ApiKeyId, document: &str) -> Result<Option<ApiKey>> {
+/// Gives the key a document of its own.
+pub(super) async fn set_policy(connection: &mut PgConnection, id: ApiKeyId, document: &str) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE api_keys SET policy = $2, policy_id = NULL WHERE id = $1",
         id.0,
         document
     )
-    .execute(pool)
+    .execute(connection)
     .await?;
-    find(pool, id).await
+    Ok(())
 }
 
 /// The key's limits; `None` if there is no such key.
@@ -161,36 +213,44 @@ pub(super) async fn limits_of(pool: &PgPool, id: ApiKeyId) -> Result<Option<Stri
 /// What is remembered of a key, and who made it; `None` if there is no such key.
 pub(super) async fn about(pool: &PgPool, id: ApiKeyId) -> Result<Option<About>> {
     let row = sqlx::query!(
-        r#"SELECT note, email AS "email?" FROM api_keys LEFT JOIN users ON users.id = created_by WHERE api_keys.id = $1"#,
+        r#"SELECT note, owner, email AS "email?" FROM api_keys LEFT JOIN users ON users.id = created_by WHERE api_keys.id = $1"#,
         id.0
     )
     .fetch_optional(pool)
     .await?;
     Ok(row.map(|row| About {
         note: row.note,
+        owner: row.owner,
         made_by: row.email,
     }))
 }
 
-/// Sets what is remembered of a key; whether there is such a key.
-pub(super) async fn set_note(pool: &PgPool, id: ApiKeyId, note: &str) -> Result<bool> {
-    let done = sqlx::query!("UPDATE api_keys SET note = $2 WHERE id = $1", id.0, note)
-        .execute(pool)
+/// Sets what is remembered of a key.
+pub(super) async fn set_note(connection: &mut PgConnection, id: ApiKeyId, note: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE api_keys SET note = $2 WHERE id = $1", id.0, note)
+        .execute(connection)
         .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(())
 }
 
-/// Revokes all keys that a person made and that are not yet; their prefixes.
-pub(super) async fn revoke_all_of(pool: &PgPool, email: &str) -> Result<Vec<String>> {
-    let prefixes = sqlx::query_scalar!(
-        r#"UPDATE api_keys SET revoked_at = now()
-           FROM users WHERE users.id = created_by AND users.email = lower($1) AND revoked_at IS NULL
-           RETURNING 'obk_' || public_id AS "prefix!""#,
+/// Sets whom to ask about a key.
+pub(super) async fn set_owner(connection: &mut PgConnection, id: ApiKeyId, owner: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE api_keys SET owner = $2 WHERE id = $1", id.0, owner)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The keys that a person made or owns, and that are not revoked.
+pub(super) async fn of_person(pool: &PgPool, email: &str) -> Result<Vec<ApiKeyId>> {
+    let ids = sqlx::query_scalar!(
+        r#"SELECT api_keys.id AS "id: ApiKeyId" FROM api_keys LEFT JOIN users ON users.id = created_by
+           WHERE (users.email = lower($1) OR lower(owner) = lower($1)) AND revoked_at IS NULL ORDER BY api_keys.id"#,
         email
     )
     .fetch_all(pool)
     .await?;
-    Ok(prefixes)
+    Ok(ids)
 }
 
 /// Whether a key that may be used has this origin.
@@ -207,20 +267,26 @@ pub(super) async fn is_origin_of_any(pool: &PgPool, origin: &str) -> Result<bool
     Ok(known)
 }
 
-/// Sets the key's limits; `None` if there is no such key.
-pub(super) async fn set_limits(pool: &PgPool, id: ApiKeyId, limits: &str) -> Result<Option<ApiKey>> {
+pub(super) async fn set_limits(connection: &mut PgConnection, id: ApiKeyId, limits: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("UPDATE api_keys SET limits = $2 WHERE id = $1", id.0, limits)
-        .execute(pool)
+        .execute(connection)
         .await?;
-    find(pool, id).await
+    Ok(())
 }
 
-/// How often the key was used on a day, and in its month up to then.
+/// How often the key was used on a day, and in its month up to then: with all whose place
+/// it took and that took its place, so that a quota is not begun anew by rolling.
 pub(super) async fn calls_of_day_and_month(pool: &PgPool, id: ApiKeyId, day: NaiveDate) -> Result<(u64, u64)> {
     let used = sqlx::query!(
-        r#"SELECT COALESCE(sum(calls) FILTER (WHERE day = $2), 0)::bigint AS "of_day!",
+        r#"WITH RECURSIVE chain (id, replaced_by) AS (
+               SELECT id, replaced_by FROM api_keys WHERE id = $1
+               UNION
+               SELECT api_keys.id, api_keys.replaced_by
+               FROM chain JOIN api_keys ON api_keys.replaced_by = chain.id OR api_keys.id = chain.replaced_by
+           )
+           SELECT COALESCE(sum(calls) FILTER (WHERE day = $2), 0)::bigint AS "of_day!",
                   COALESCE(sum(calls), 0)::bigint AS "of_month!"
-           FROM key_uses WHERE api_key_id = $1 AND day BETWEEN date_trunc('month', $2::date)::date AND $2"#,
+           FROM key_uses WHERE api_key_id IN (SELECT id FROM chain) AND day BETWEEN date_trunc('month', $2::date)::date AND $2"#,
         id.0,
         day
     )
@@ -257,6 +323,19 @@ pub(super) async fn lock_for_roll(
     .await
 }
 
+/// Gives a key what is remembered of the one whose place it takes.
+pub(super) async fn inherit(connection: &mut PgConnection, id: ApiKeyId, of: ApiKeyId) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE api_keys SET note = old.note, owner = old.owner, created_by = old.created_by
+         FROM api_keys AS old WHERE api_keys.id = $1 AND old.id = $2",
+        id.0,
+        of.0
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Ends a key that another takes the place of: not later than it would have ended.
 pub(super) async fn replace(
     connection: &mut PgConnection,
@@ -275,16 +354,16 @@ pub(super) async fn replace(
     Ok(())
 }
 
-/// Sets whether the key shares identical reads in flight; `None` if there is none.
-pub(super) async fn set_share_reads(pool: &PgPool, id: ApiKeyId, share_reads: bool) -> Result<Option<ApiKey>> {
-    sqlx::query!(
-        "UPDATE api_keys SET share_reads = $2 WHERE id = $1 AND share_reads <> $2",
-        id.0,
-        share_reads
-    )
-    .execute(pool)
-    .await?;
-    find(pool, id).await
+/// Sets whether the key shares identical reads in flight.
+pub(super) async fn set_share_reads(
+    connection: &mut PgConnection,
+    id: ApiKeyId,
+    share_reads: bool,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE api_keys SET share_reads = $2 WHERE id = $1", id.0, share_reads)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// The filter of `query`, after a WHERE.
@@ -374,7 +453,41 @@ pub(super) async fn list(pool: &PgPool, query: &KeyQuery) -> Result<KeyPage> {
         total: u64::try_from(total).unwrap_or(0),
         page,
         pages,
+        reminder: String::new(),
     })
+}
+
+/// How many of the keys that are accepted end soon, and how many were not used for long.
+/// Looks at every key.
+pub(super) async fn ending_and_unused(pool: &PgPool) -> Result<(i64, i64)> {
+    let counts = sqlx::query!(
+        r#"SELECT count(*) FILTER (WHERE ends_soon) AS "ending!", count(*) FILTER (WHERE is_unused) AS "unused!"
+           FROM (
+               SELECT COALESCE(expires_at < now() + make_interval(days => $1) AND replaced_by IS NULL, false) AS ends_soon,
+                      COALESCE(last_used_at, created_at) < now() - make_interval(days => $2) AS is_unused
+               FROM api_keys
+               WHERE revoked_at IS NULL AND disabled_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+           ) AS accepted"#,
+        i32::try_from(ENDS_SOON_DAYS).unwrap_or(i32::MAX),
+        i32::try_from(UNUSED_DAYS).unwrap_or(i32::MAX),
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok((counts.ending, counts.unused))
+}
+
+/// How many of the keys that are accepted, and that none took the place of, end within so
+/// many days.
+pub(super) async fn ending_within(pool: &PgPool, days: i32) -> Result<i64> {
+    let ending = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "ending!" FROM api_keys
+           WHERE expires_at > now() AND expires_at < now() + make_interval(days => $1)
+               AND revoked_at IS NULL AND disabled_at IS NULL AND replaced_by IS NULL"#,
+        days
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(ending)
 }
 
 pub(super) async fn find_verifiable(pool: &PgPool, public_id: PublicId) -> Result<Option<VerifiableKey>> {
@@ -455,91 +568,4 @@ pub(super) async fn touch_last_used(
     .execute(connection)
     .await?;
     Ok(())
-}
-
-/// All shared policies, by name, and how many keys follow each.
-pub(super) async fn shared_policies(pool: &PgPool) -> Result<Vec<SharedPolicy>> {
-    let rows = sqlx::query!(
-        r#"SELECT policies.id AS "id: PolicyId", policies.name, count(api_keys.id) AS "keys!"
-           FROM policies LEFT JOIN api_keys ON api_keys.policy_id = policies.id AND api_keys.revoked_at IS NULL
-           GROUP BY policies.id ORDER BY lower(policies.name), policies.id"#
-    )
-    .fetch_all(pool)
-    .await?;
-    let policy = |row| {
-        let (id, name, keys): (PolicyId, String, i64) = row;
-        SharedPolicy {
-            id,
-            name,
-            keys: u64::try_from(keys).unwrap_or(0),
-        }
-    };
-    Ok(rows
-        .into_iter()
-        .map(|row| policy((row.id, row.name, row.keys)))
-        .collect())
-}
-
-/// The shared policy that a key follows.
-pub(super) async fn shared_policy_of(pool: &PgPool, key: ApiKeyId) -> Result<Option<PolicyId>> {
-    let id = sqlx::query_scalar!(
-        r#"SELECT policy_id AS "id: PolicyId" FROM api_keys WHERE id = $1"#,
-        key.0
-    )
-    .fetch_optional(pool)
-    .await?;
-    Ok(id.flatten())
-}
-
-pub(super) async fn insert_shared_policy(pool: &PgPool, name: &str, document: &str) -> Result<PolicyId, sqlx::Error> {
-    let id = PolicyId(uuid::Uuid::now_v7());
-    sqlx::query!(
-        "INSERT INTO policies (id, name, document) VALUES ($1, $2, $3)",
-        id.0,
-        name,
-        document
-    )
-    .execute(pool)
-    .await?;
-    Ok(id)
-}
-
-pub(super) async fn shared_document(pool: &PgPool, id: PolicyId) -> Result<Option<String>> {
-    let document = sqlx::query_scalar!("SELECT document FROM policies WHERE id = $1", id.0)
-        .fetch_optional(pool)
-        .await?;
-    Ok(document)
-}
-
-/// Lets a key follow a shared policy; `None` if there is no such key.
-pub(super) async fn follow_shared_policy(pool: &PgPool, key: ApiKeyId, id: PolicyId) -> Result<Option<ApiKey>> {
-    sqlx::query!("UPDATE api_keys SET policy_id = $2 WHERE id = $1", key.0, id.0)
-        .execute(pool)
-        .await?;
-    find(pool, key).await
-}
-
-/// The different limits of the keys that follow a shared policy.
-pub(super) async fn limits_of_followers(pool: &PgPool, id: PolicyId) -> Result<Vec<String>> {
-    let limits = sqlx::query_scalar!(
-        "SELECT DISTINCT limits FROM api_keys WHERE policy_id = $1 AND revoked_at IS NULL",
-        id.0
-    )
-    .fetch_all(pool)
-    .await?;
-    Ok(limits)
-}
-
-/// Changes a shared policy; gives the prefixes of the keys that follow it.
-pub(super) async fn change_shared_policy(pool: &PgPool, id: PolicyId, document: &str) -> Result<Vec<String>> {
-    sqlx::query!("UPDATE policies SET document = $2 WHERE id = $1", id.0, document)
-        .execute(pool)
-        .await?;
-    let prefixes = sqlx::query_scalar!(
-        r#"SELECT 'obk_' || public_id AS "prefix!" FROM api_keys WHERE policy_id = $1"#,
-        id.0
-    )
-    .fetch_all(pool)
-    .await?;
-    Ok(prefixes)
 }

@@ -31,6 +31,10 @@ use crate::server::telemetry;
 const REMEMBERED: usize = 100_000;
 /// How often changes are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long it may take to begin to listen and to read all ids.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a look may take; what it was needed for is not trusted by then anyway.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long what is remembered is trusted without a look.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// How far each look goes back: a change becomes visible a little after the
@@ -280,10 +284,15 @@ impl KeyVerifier {
     /// Listens and looks until the connection ends.
     async fn watch(&self) -> Result<(), sqlx::Error> {
         let pool = &self.0.pool;
-        let mut listener = PgListener::connect_with(pool).await?;
-        listener.listen("api_keys").await?;
-        // After it listens: what is not in the set yet is told, and read below.
-        self.load_ids().await?;
+        let listening = async {
+            let mut listener = PgListener::connect_with(pool).await?;
+            listener.listen("api_keys").await?;
+            // After it listens: what is not in the set yet is told, and read below.
+            self.load_ids().await?;
+            Ok::<_, sqlx::Error>(listener)
+        };
+        let listening = tokio::time::timeout(LISTEN_TIMEOUT, listening).await;
+        let mut listener = listening.map_err(|_| sqlx::Error::PoolTimedOut)??;
         self.forget_all();
         // The changes that the last look saw.
         let mut seen = HashMap::new();
@@ -301,8 +310,10 @@ impl KeyVerifier {
                 _ = ticks.tick() => {
                     // Before the question: a change after it is not in its answer.
                     let asked_at = Instant::now();
+                    let changes = async { store::changed_since(pool, store::now(pool).await? - OVERLAP).await };
+                    let changes = tokio::time::timeout(LOOK_TIMEOUT, changes).await;
                     let changed: HashMap<_, _> =
-                        store::changed_since(pool, store::now(pool).await? - OVERLAP).await?.into_iter().collect();
+                        changes.map_err(|_| sqlx::Error::PoolTimedOut)??.into_iter().collect();
                     for (id, _) in changed.iter().filter(|(id, at)| seen.get(*id) != Some(*at)) {
                         self.forget_id(*id);
                     }

@@ -120,10 +120,10 @@ impl Scanner {
                     at += 1;
                 }
                 Place::Scalar => {
-                    if bytes[at].is_ascii_whitespace() || bytes[at] == b'}' {
-                        self.place = Place::After;
-                    } else {
+                    if bytes[at].is_ascii_alphanumeric() || b"+-.".contains(&bytes[at]) {
                         at += 1;
+                    } else {
+                        self.place = Place::After;
                     }
                 }
                 Place::After | Place::End => {
@@ -235,6 +235,11 @@ mod tests {
         assert!(scan(body("} \n").as_bytes(), Frame::Rpc, 3).is_ok());
         for tail in [r#","error":{}}"#, "}}", "}x", "]}", ""] {
             assert_eq!(scan(body(tail).as_bytes(), Frame::Rpc, 3), Err(Broken), "{tail}");
+            // A number or a word has no end of its own. Found by fuzzing.
+            for scalar in ["1", "true", "-1.5e3"] {
+                let body = body(tail).replace("[1]", scalar);
+                assert_eq!(scan(body.as_bytes(), Frame::Rpc, 3), Err(Broken), "{body}");
+            }
         }
     }
 

@@ -11,6 +11,8 @@ use super::way::{Way, WayReport, WayState};
 struct Known {
     state: WayState,
     cost_ms: Option<f64>,
+    /// Whether an answer of Odoo's ever came by it.
+    has_worked: bool,
     reason: String,
     /// When it came into this state.
     since: Option<DateTime<Utc>>,
@@ -21,12 +23,14 @@ impl Known {
         Self {
             state,
             cost_ms: None,
+            has_worked: false,
             reason,
             since: None,
         }
     }
 
     fn enter(&mut self, state: WayState) {
+        self.has_worked |= state == WayState::Works;
         if self.state != state {
             self.state = state;
             self.since = Some(Utc::now());
@@ -59,17 +63,26 @@ impl Choice {
     /// The ways to try for a call, best first: those that may work before those
     /// that are closed or refused.
     pub(super) fn order(&self) -> impl Iterator<Item = Way> + use<> {
+        self.order_and_closed().map(|(way, _)| way)
+    }
+
+    /// The same, and of each whether it is known as closed.
+    pub(super) fn order_and_closed(&self) -> impl Iterator<Item = (Way, bool)> + use<> {
         let ways = self.lock();
         let mut order = [None; 3];
         for (slot, (way, known)) in order.iter_mut().zip(Way::ALL.into_iter().zip(&*ways)) {
-            *slot = (known.state != WayState::NotConfigured).then(|| (rank(known), cost(way, known), way));
+            *slot = (known.state != WayState::NotConfigured).then(|| (rank_of(known.state), cost(way, known), way));
         }
         drop(ways);
         order.sort_by(|a, b| match (a, b) {
             (Some(a), Some(b)) => a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)),
             (a, b) => b.is_some().cmp(&a.is_some()),
         });
-        order.into_iter().flatten().map(|(_, _, way)| way)
+        let closed = rank_of(WayState::Closed);
+        order
+            .into_iter()
+            .flatten()
+            .map(move |(rank, _, way)| (way, rank == closed))
     }
 
     /// The way that calls take now.
@@ -84,6 +97,11 @@ impl Choice {
 
     pub(super) fn state(&self, way: Way) -> WayState {
         self.lock()[way as usize].state
+    }
+
+    /// Whether Odoo ever answered by it.
+    pub(super) fn has_worked(&self, way: Way) -> bool {
+        self.lock()[way as usize].has_worked
     }
 
     /// A call over it got an answer. Cheap while nothing changes.
@@ -154,8 +172,8 @@ impl Choice {
     }
 }
 
-fn rank(known: &Known) -> u8 {
-    match known.state {
+const fn rank_of(state: WayState) -> u8 {
+    match state {
         WayState::Works => 0,
         WayState::Untried => 1,
         WayState::Closed => 2,

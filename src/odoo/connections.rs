@@ -20,10 +20,14 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use rustls_platform_verifier::BuilderVerifierExt as _;
+use secrecy::zeroize::Zeroizing;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tower::{Service as _, ServiceExt as _};
 
+use super::destination::Resolver;
+use super::measure::{Part, is_cold, timed};
+use super::trace_context;
 use crate::config::ConfigError;
 
 /// How long a connection is kept that no call needs.
@@ -44,13 +48,13 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 pub(super) enum Failed {
     /// There was no connection, so nothing was sent.
     Connect { in_time: bool, cause: Cause },
-    /// It broke; Odoo may have got the request.
-    Broken(hyper::Error),
+    /// It broke; Odoo may have got the request. Whether a byte of an answer came.
+    Broken { error: hyper::Error, came: bool },
 }
 
 /// All connections to one Odoo.
 pub(super) struct Connections {
-    connector: HttpsConnector<HttpConnector>,
+    connector: HttpsConnector<HttpConnector<Resolver>>,
     connect_timeout: Duration,
     /// Scheme, host and port.
     target: Uri,
@@ -80,7 +84,7 @@ impl Connections {
     ///
     /// # Errors
     /// When the address or this machine's certificates can't be used.
-    pub(super) fn new(url: &str, connect_timeout: Duration) -> Result<Arc<Self>, ConfigError> {
+    pub(super) fn new(url: &str, connect_timeout: Duration, resolver: Resolver) -> Result<Arc<Self>, ConfigError> {
         let wrong = |error: &dyn std::fmt::Display| ConfigError(format!("ODOO_URL: {error}"));
         let address = reqwest::Url::parse(url).map_err(|error| wrong(&error))?;
         let authority = match (address.host_str(), address.port()) {
@@ -95,7 +99,7 @@ impl Connections {
             .with_platform_verifier()
             .map_err(|error| ConfigError(format!("this machine's certificates can't be read: {error}")))?
             .with_no_client_auth();
-        let mut http = HttpConnector::new();
+        let mut http = HttpConnector::new_with_resolver(resolver);
         http.enforce_http(false);
         http.set_nodelay(true);
         Ok(Arc::new_cyclic(|me| Self {
@@ -124,31 +128,51 @@ impl Connections {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
         const US: HeaderValue = HeaderValue::from_static(concat!("odoo-bridge/", env!("CARGO_PKG_VERSION")));
         let uri = Uri::from_maybe_shared(Bytes::from(format!("{}{path}", self.prefix))).ok()?;
-        let mut request = Request::new(Full::from(body));
+        // A body may have a password in it: it is wiped once it is sent.
+        let mut request = Request::new(Full::new(Bytes::from_owner(Zeroizing::new(body))));
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = uri;
         let headers = request.headers_mut();
         headers.insert(header::HOST, self.host.clone());
         headers.insert(header::CONTENT_TYPE, JSON);
         headers.insert(header::USER_AGENT, US);
+        if let Some(trace) = trace_context::current() {
+            trace.tell(headers);
+        }
         Some(request)
     }
 
-    /// Sends a request, and gives the head of its answer.
-    pub(super) async fn send(&self, mut request: CallRequest) -> Result<Exchange, Failed> {
+    /// Sends a request, and gives the head of its answer. Notes in `is_sent` whether the
+    /// other side may have got something of it.
+    pub(super) async fn send(&self, mut request: CallRequest, is_sent: &mut bool) -> Result<Exchange, Failed> {
         loop {
-            let kept = self.take_kept().await;
+            let kept = if is_cold() { None } else { self.take_kept().await };
             let was_kept = kept.is_some();
             let mut connection = match kept {
                 Some(connection) => connection,
-                None => Box::pin(self.open()).await?,
+                None => Box::pin(timed(Part::Connect, self.open())).await?,
             };
+            *is_sent = true;
             match connection.send(request).await {
                 Ok(response) => return Ok(Exchange::new(response, connection, Weak::clone(&self.me))),
                 Err(mut error) => match error.take_message() {
                     // It was closed while it was idle, and not a byte was sent.
-                    Some(unsent) if was_kept => request = unsent,
-                    _ => return Err(Failed::Broken(error.into_error())),
+                    Some(unsent) if was_kept => {
+                        *is_sent = false;
+                        request = unsent;
+                    }
+                    // So was one that is new.
+                    Some(_) => {
+                        let (in_time, cause) = (true, error.into_error().into());
+                        return Err(Failed::Connect { in_time, cause });
+                    }
+                    None => {
+                        let came = connection.has_left_over();
+                        return Err(Failed::Broken {
+                            error: error.into_error(),
+                            came,
+                        });
+                    }
                 },
             }
         }
@@ -184,6 +208,7 @@ impl Connections {
         Ok(Box::new(Connection {
             sender,
             driver: Some(driver),
+            left_over: false,
         }))
     }
 
@@ -229,6 +254,8 @@ struct Connection {
     /// `None` once it is over: dropped at once, so that whoever waits on the sender
     /// learns of it.
     driver: Option<http1::Connection<Io, Full<Bytes>>>,
+    /// Whether it ended with bytes that are no whole head of an answer.
+    left_over: bool,
 }
 
 impl Connection {
@@ -238,8 +265,20 @@ impl Connection {
         if let Some(driver) = &mut self.driver
             && Pin::new(driver).poll(context).is_ready()
         {
-            self.driver = None;
+            self.end();
         }
+    }
+
+    fn end(&mut self) {
+        if let Some(driver) = self.driver.take() {
+            self.left_over = !driver.into_parts().read_buf.is_empty();
+        }
+    }
+
+    /// Whether bytes came that are no whole head of an answer. Ends it.
+    fn has_left_over(&mut self) -> bool {
+        self.end();
+        self.left_over
     }
 
     /// Whether it takes another request now.
@@ -334,7 +373,8 @@ impl Exchange {
                 .head
                 .headers
                 .get(header::CONNECTION)
-                .is_some_and(|said| said == "close");
+                .is_some_and(|said| said == "close")
+            || is_cold();
         if ends {
             // To close it takes a while, and the client waits: afterwards, by the same thread.
             tokio::spawn(async move { drop(connection) });

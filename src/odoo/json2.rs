@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::client::Call;
-use super::error::OdooError;
+use super::call::Call;
+use super::error::{OdooError, misread};
 use super::signatures::Signature;
 
 /// Whether the arguments need names that the caller did not give.
@@ -45,9 +45,11 @@ pub(super) fn name_arguments(call: &Call<'_>, signature: Option<&Signature>) -> 
     }
     for (name, value) in &named.0 {
         if members.iter().any(|(given, _)| given == name) {
+            // It may be anything.
+            let shown: String = name.chars().filter(|char| !char.is_control()).take(60).collect();
             return Err(OdooError::Unmapped {
                 message: format!(
-                    "The argument \"{name}\" of {}.{} is given twice.",
+                    "The argument \"{shown}\" of {}.{} is given twice.",
                     call.model, call.method
                 ),
             });
@@ -129,7 +131,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 pub(super) fn only_of(body: &Bytes) -> Result<Bytes, OdooError> {
     let list: [&RawValue; 1] = serde_json::from_slice(body).map_err(|error| OdooError::Unreachable {
         message: "What answered at Odoo's address is not Odoo's JSON-2.".into(),
-        cause: Some(error.into()),
+        cause: Some(misread(&error)),
+        is_silent: false,
     })?;
     Ok(body.slice_ref(list[0].get().as_bytes()))
 }
@@ -224,6 +227,18 @@ mod tests {
             named("search", "[[]]", r#"{"domain":[]}"#)
                 .expect_err("refused")
                 .contains("\"domain\"")
+        );
+    }
+
+    /// Found by `make fuzz`.
+    #[test]
+    fn a_name_that_is_none_is_not_repeated_as_it_came() {
+        let member = format!(r#""a\u0007\n{}":1"#, "x".repeat(5_000));
+        let odd = format!("{{{member},{member}}}");
+        let refused = named("search", "[]", &odd).expect_err("it is there twice");
+        assert!(
+            refused.len() < 200 && !refused.chars().any(char::is_control),
+            "{refused:?}"
         );
     }
 

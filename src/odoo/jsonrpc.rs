@@ -9,8 +9,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::client::Call;
-use super::error::OdooError;
+use super::call::Call;
+use super::error::{OdooError, misread};
 
 /// Path below Odoo's address.
 pub(super) const PATH: &str = "/jsonrpc";
@@ -146,7 +146,8 @@ struct ErrorData {
 pub(super) fn result_of(body: &Bytes, model: &str) -> Result<Bytes, OdooError> {
     let response: Response<'_> = serde_json::from_slice(body).map_err(|error| OdooError::Unreachable {
         message: "What answered at Odoo's address is not Odoo's JSON-RPC.".into(),
-        cause: Some(error.into()),
+        cause: Some(misread(&error)),
+        is_silent: false,
     })?;
     if response.jsonrpc != "2.0" {
         return Err(OdooError::unreachable(

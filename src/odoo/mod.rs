@@ -7,20 +7,36 @@
 //! of a password costs Odoo about 0.3 s of CPU.
 
 pub mod answer;
+mod breaker;
+mod call;
 mod choice;
 mod client;
 mod connections;
 mod credentials;
+pub mod destination;
 pub mod error;
 mod json2;
 mod jsonrpc;
+mod measure;
 pub mod methods;
+mod pace;
+mod renames;
+mod retry;
 mod signatures;
+pub mod trace_context;
+mod trip;
+pub mod turns;
 mod way;
 mod ways;
 mod wire;
 
-pub use client::{Answer, Call, Data, Odoo, Unanswered, Version};
+pub use breaker::BreakerState;
+pub use call::Call;
+pub use client::{Answer, Data, Odoo, Unanswered, Version};
 pub use error::OdooError;
+pub use measure::{Measured, Split};
+pub use signatures::MethodTold;
+pub use trip::Tell;
+pub use turns::{Load, Party, Rules, Turn};
 pub use way::{RefusedCredential, Report, Way, WayReport, WayState};
 pub use wire::{Limits, ResultStream};

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 
 /// How a method is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,19 @@ pub(super) struct Signature {
     pub(super) on_records: bool,
     /// What positional arguments are called, in order.
     pub(super) params: Cow<'static, [Cow<'static, str>]>,
+}
+
+/// A method, as Odoo tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MethodTold {
+    /// Such as `action_confirm`.
+    pub name: String,
+    /// What arguments are called that can be given by position.
+    pub parameters: Vec<String>,
+    /// Whether Odoo marks it as reading only.
+    pub is_readonly: bool,
+    /// Whether it is called on no records.
+    pub is_of_model: bool,
 }
 
 /// Name, whether it is called on records, whether models override it with other
@@ -93,6 +106,19 @@ impl Documentation {
         serde_json::from_slice(body).ok()
     }
 
+    /// All methods.
+    pub(super) fn methods(&self) -> impl Iterator<Item = MethodTold> {
+        self.methods.iter().map(|(name, method)| {
+            let is_marked = |mark: &str| method.api.iter().any(|own| own == mark);
+            MethodTold {
+                name: name.clone(),
+                parameters: method.parameters.0.clone(),
+                is_readonly: is_marked("readonly"),
+                is_of_model: is_marked("model"),
+            }
+        })
+    }
+
     /// A method of the model.
     pub(super) fn signature(&self, method: &str) -> Option<Signature> {
         let method = self.methods.get(method)?;
@@ -138,6 +164,10 @@ impl<'de> Deserialize<'de> for Positional {
                 while let Some((name, parameter)) = map.next_entry::<String, Parameter>()? {
                     // KEYWORD_ONLY, VAR_KEYWORD and VAR_POSITIONAL have no place in the order.
                     if parameter.kind.is_none_or(|kind| kind.starts_with("POSITIONAL")) {
+                        // Of two values under one name one would be lost.
+                        if names.contains(&name) {
+                            return Err(A::Error::custom("a parameter is listed twice"));
+                        }
                         names.push(name);
                     }
                 }
@@ -168,5 +198,12 @@ mod tests {
         assert_eq!(&*post.params, ["b", "a"].map(Cow::Borrowed));
         assert_eq!(documentation.signature("nothing"), None);
         assert!(Documentation::parse(b"<html>").is_none());
+    }
+
+    /// Found by fuzzing.
+    #[test]
+    fn a_parameter_that_is_listed_twice_makes_no_documentation() {
+        let file = br#"{"methods": {"post": {"parameters": {"b": {}, "b": {}}, "api": []}}}"#;
+        assert!(Documentation::parse(file).is_none());
     }
 }

@@ -1,6 +1,8 @@
 //! The ways into an Odoo, and what is told of them. The order of [`Way`] is the
 //! order of what a call costs, as measured on Odoo 19 (docs/performance.md).
 
+use super::breaker::BreakerState;
+use super::turns::{Load, Rules};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -117,4 +119,10 @@ pub struct Report {
     pub calls: u64,
     /// TCP connections opened for them; the rest were reused.
     pub connections_opened: u64,
+    /// How many calls, how often, and how many may wait.
+    pub rules: Rules,
+    /// How many do.
+    pub load: Load,
+    /// Whether Odoo is left alone.
+    pub breaker: BreakerState,
 }

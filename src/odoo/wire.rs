@@ -14,7 +14,12 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Frame, Scanner};
 use super::connections::{CallRequest, Connections, Exchange, Failed};
+use super::destination::{self, Forbidden, Resolver};
 use super::error::OdooError;
+use super::measure::{Part, timed};
+use super::pace::Pace;
+use super::trip::Trip;
+use super::turns::Rules;
 use crate::config::{ConfigError, Settings};
 
 /// An answer up to this size is read whole and checked before it is passed on;
@@ -35,6 +40,8 @@ pub struct Limits {
     pub overall: Duration,
     /// The largest answer, in bytes.
     pub max_answer_bytes: u64,
+    /// How many calls, how often, and how many may wait.
+    pub turns: Rules,
 }
 
 impl From<&Settings> for Limits {
@@ -44,6 +51,7 @@ impl From<&Settings> for Limits {
             first_byte: Duration::from_secs(settings.odoo_first_byte_timeout_secs),
             overall: Duration::from_secs(settings.odoo_timeout_secs),
             max_answer_bytes: settings.odoo_max_answer_bytes,
+            turns: settings.turns(),
         }
     }
 }
@@ -53,28 +61,41 @@ pub(super) struct Wire {
     limits: Limits,
     connections: Arc<Connections>,
     calls: AtomicU64,
+    pace: Pace,
     /// Made ahead, because reading the certificates takes longer than asking Odoo.
     questions: reqwest::Client,
 }
 
 impl Wire {
     /// Opens no connection.
-    pub(super) fn new(url: &str, limits: Limits) -> Result<Self, ConfigError> {
+    ///
+    /// # Errors
+    /// When the address is none that the bridge connects to.
+    pub(super) fn new(url: &str, limits: Limits, resolver: Resolver) -> Result<Self, ConfigError> {
+        // A host that is an address is never looked up, so it is judged here.
+        destination::check(&address(url, "")?).map_err(|reason| ConfigError(format!("ODOO_URL: {reason}.")))?;
         let questions = reqwest::Client::builder()
             .connect_timeout(limits.connect)
             // A redirect would carry the credentials to an address nobody set.
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
+            .dns_resolver(resolver.clone())
             // Odoo's own server has a worker for each connection that is open.
             .pool_max_idle_per_host(0)
             .build()
             .map_err(|error| ConfigError(format!("the way to Odoo can't be prepared: {error}")))?;
         Ok(Self {
             limits,
-            connections: Connections::new(url, limits.connect)?,
+            connections: Connections::new(url, limits.connect, resolver)?,
             calls: AtomicU64::new(0),
+            pace: Pace::new(limits.turns.interval),
             questions,
         })
+    }
+
+    /// From now on so many keep to the pace together.
+    pub(super) fn share_among(&self, sharers: u32) {
+        self.pace.share_among(sharers);
     }
 
     /// Calls sent, and connections opened for them.
@@ -92,17 +113,37 @@ impl Wire {
             .ok_or_else(|| OdooError::unreachable("Odoo's address can't be used."))
     }
 
+    /// Until when all that is done for a call that begins now has to be over.
+    pub(super) fn ends_by(&self, now: Instant) -> Instant {
+        now + self.limits.overall
+    }
+
+    /// Waits until a request may begin. One that gets too late meanwhile was not sent.
+    async fn keep_pace(&self, by: Instant) -> Result<(), OdooError> {
+        if !self.pace.is_kept() {
+            return Ok(());
+        }
+        let waited = timed(Part::Queue, timeout_at(by, self.pace.wait())).await;
+        waited.map_err(|_| OdooError::Overloaded {
+            retry_in: self.pace.interval(),
+        })
+    }
+
     /// Sends a call, and reads the beginning of the answer.
-    pub(super) async fn send(&self, request: CallRequest, may_write: bool) -> Result<Reply, OdooError> {
+    pub(super) async fn send(&self, request: CallRequest, trip: &mut Trip<'_>) -> Result<Reply, OdooError> {
+        self.keep_pace(trip.begins_by).await?;
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let patience = Patience::new(&self.limits, may_write);
-        let exchange = timeout_at(patience.head_by, self.connections.send(request))
-            .await
-            .map_err(|_| patience.late())?
-            .map_err(|failed| match failed {
-                Failed::Connect { in_time, cause } => unconnected(in_time, cause),
-                Failed::Broken(error) => patience.cut(error),
-            })?;
+        let patience = Patience::new(&self.limits, trip);
+        trip.leaves(patience.started);
+        let sent = self.connections.send(request, trip.is_sent_mut());
+        let Ok(answered) = timeout_at(patience.head_by, timed(Part::Sent, sent)).await else {
+            return Err(patience.unheard(trip.unheard(self.limits.first_byte)));
+        };
+        trip.heard();
+        let exchange = answered.map_err(|failed| match failed {
+            Failed::Connect { in_time, cause } => unconnected(in_time, cause),
+            Failed::Broken { error, came } => patience.cut_before_the_head(error, came),
+        })?;
         let announced = exchange.announced();
         let mut reply = Reply {
             window: BytesMut::new(),
@@ -117,6 +158,7 @@ impl Wire {
         let length = usize::try_from(announced.unwrap_or(1024)).unwrap_or(WINDOW_BYTES);
         reply.window.reserve(length.min(WINDOW_BYTES));
         reply.fill(WINDOW_BYTES as u64).await?;
+        reply.patience.deadline = trip.ends_by;
         Ok(reply)
     }
 
@@ -131,19 +173,35 @@ impl Wire {
     }
 
     /// Asks a question, which changes nothing in Odoo, and reads all of the answer.
-    pub(super) async fn ask(&self, question: reqwest::RequestBuilder) -> Result<Response<Bytes>, OdooError> {
-        let patience = Patience::new(&self.limits, false);
+    pub(super) async fn ask(
+        &self,
+        question: reqwest::RequestBuilder,
+        trip: &mut Trip<'_>,
+    ) -> Result<Response<Bytes>, OdooError> {
+        self.keep_pace(trip.begins_by).await?;
+        // What is asked before a call that is measured is its login.
+        timed(Part::Authenticate, self.ask_now(question, trip)).await
+    }
+
+    async fn ask_now(
+        &self,
+        question: reqwest::RequestBuilder,
+        trip: &mut Trip<'_>,
+    ) -> Result<Response<Bytes>, OdooError> {
+        let patience = Patience::of_a_question(&self.limits, trip);
+        trip.leaves(patience.started);
         let limit = WHOLE_MAX_BYTES.min(self.limits.max_answer_bytes);
-        let mut response = timeout_at(patience.head_by, question.send())
-            .await
-            .map_err(|_| patience.late())?
-            .map_err(|error| {
-                if error.is_connect() || error.is_builder() {
-                    // The address may be in it and is none of the client's business.
-                    return unconnected(!error.is_timeout(), error.without_url().into());
-                }
-                patience.cut(error.without_url())
-            })?;
+        let Ok(answered) = timeout_at(patience.head_by, question.send()).await else {
+            return Err(patience.unheard(trip.unheard(self.limits.first_byte)));
+        };
+        trip.heard();
+        let mut response = answered.map_err(|error| {
+            if error.is_connect() || error.is_builder() {
+                // The address may be in it and is none of the client's business.
+                return unconnected(!error.is_timeout(), error.without_url().into());
+            }
+            patience.cut(error.without_url())
+        })?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let mut body = BytesMut::new();
         let rest = async {
@@ -170,7 +228,9 @@ impl Wire {
 
 /// Nothing was sent.
 fn unconnected(in_time: bool, cause: Box<dyn std::error::Error + Send + Sync>) -> OdooError {
-    let message = if in_time {
+    let message = if Forbidden::is_behind(&*cause) {
+        "Odoo can't be reached: ODOO_URL leads to a link-local or cloud metadata address, to which the bridge never connects."
+    } else if in_time {
         "Odoo can't be reached: no connection (address, DNS or TLS)."
     } else {
         "Odoo can't be reached: no connection in time."
@@ -178,6 +238,7 @@ fn unconnected(in_time: bool, cause: Box<dyn std::error::Error + Send + Sync>) -
     OdooError::Unreachable {
         message: message.into(),
         cause: Some(cause),
+        is_silent: true,
     }
 }
 
@@ -191,19 +252,31 @@ struct Patience {
 }
 
 impl Patience {
-    fn new(limits: &Limits, may_write: bool) -> Self {
+    /// Until the answer has begun.
+    fn new(limits: &Limits, trip: &Trip<'_>) -> Self {
         let started = Instant::now();
-        let deadline = started + limits.overall;
         Self {
             started,
-            head_by: deadline.min(started + limits.first_byte),
-            deadline,
-            may_write,
+            head_by: trip.begins_by.min(started + limits.first_byte),
+            deadline: trip.begins_by,
+            may_write: trip.may_write,
+        }
+    }
+
+    fn of_a_question(limits: &Limits, trip: &Trip<'_>) -> Self {
+        Self {
+            may_write: false,
+            ..Self::new(limits, trip)
         }
     }
 
     fn late(&self) -> OdooError {
-        if self.may_write {
+        self.unheard(true)
+    }
+
+    /// Late with a request that Odoo may have got, or not.
+    fn unheard(&self, is_sent: bool) -> OdooError {
+        if self.may_write && is_sent {
             OdooError::OutcomeUnknown { cause: None }
         } else {
             OdooError::Timeout {
@@ -232,9 +305,25 @@ impl Patience {
         OdooError::Unreachable {
             message: "The connection to Odoo broke before its answer was whole.".into(),
             cause: Some(cause.into()),
+            is_silent: false,
+        }
+    }
+
+    /// There is no whole head of an answer, and perhaps not one byte of it.
+    fn cut_before_the_head(&self, error: hyper::Error, came: bool) -> OdooError {
+        match self.cut(error) {
+            OdooError::Unreachable { message, cause, .. } => OdooError::Unreachable {
+                message,
+                cause,
+                is_silent: !came,
+            },
+            other => other,
         }
     }
 }
+
+/// What comes before the body of an answer.
+pub(super) type Head = (StatusCode, HeaderMap);
 
 /// An answer to a call whose beginning is there.
 pub(super) struct Reply {
@@ -247,13 +336,18 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    pub(super) fn status(&self) -> StatusCode {
+    fn status(&self) -> StatusCode {
         self.exchange.head.status
     }
 
     /// Whether it is a 200.
     pub(super) fn is_ok(&self) -> bool {
         self.status().as_u16() == 200
+    }
+
+    /// Status and headers, for when the body is read.
+    pub(super) fn head(&self) -> Head {
+        (self.status(), self.headers().clone())
     }
 
     pub(super) fn headers(&self) -> &HeaderMap {

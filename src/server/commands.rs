@@ -10,11 +10,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
+use crate::audit::chain::{self, Head};
+use crate::audit::log::Actor;
 use crate::config::{Cli, Command, ConfigError, CreateKeyArgs, CreateUserArgs, DemoOdooArgs, Settings};
 use crate::demo_odoo::{self, DemoOdoo};
 use crate::error::{AppError, ErrorCode};
@@ -22,8 +25,13 @@ use crate::ids::ApiKeyId;
 use crate::keys::issue::{self, NewKey};
 use crate::keys::model::KeyName;
 use crate::keys::policy::{self, Policy, presets};
+use crate::keys::shared_policies;
+use crate::people::accounts;
+use crate::sealing::SealingKey;
 use crate::server::database::{OpenError, Opener, open_database};
-use crate::server::{serve, telemetry};
+use crate::server::serve::{self, StopSignal};
+use crate::server::telemetry;
+use crate::session::model::Role;
 use crate::session::sign_in;
 
 pub use refusal::parse;
@@ -127,6 +135,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::CreateKey(args) => create_key(&settings, args).await,
         Command::Check => check::run(&settings).await,
         Command::RevokeKeys(args) => revoke_keys(&settings, &args.made_by).await,
+        Command::ResetSecondFactor(args) => reset_second_factor(&settings, &args.email).await,
+        Command::VerifyAudit(args) => verify_audit(&settings, args.head.as_deref()).await,
         Command::Explain(args) => explain::run(&settings, args).await,
         Command::DemoOdoo(args) => demo_odoo(args).await,
     }
@@ -136,6 +146,34 @@ async fn migrate(settings: &Settings) -> Result<(), Failure> {
     with_database(settings, async |_| say("The database has this version's shape.")).await
 }
 
+async fn reset_second_factor(settings: &Settings, email: &str) -> Result<(), Failure> {
+    with_database(settings, async |pool| {
+        let id = accounts::find(pool, email).await?;
+        accounts::reset_factor(pool, id, &Actor::COMMAND_LINE).await?;
+        say(&format!("{} signs in without a code now.", email.trim()))
+    })
+    .await
+}
+
+async fn verify_audit(settings: &Settings, noted: Option<&str>) -> Result<(), Failure> {
+    let noted: Option<Head> = noted
+        .map(str::parse)
+        .transpose()
+        .map_err(|why| Failure::Settings(format!("--head: {why}.")))?;
+    let key = SealingKey::open(settings)?;
+    with_database(settings, async |pool| {
+        let verified = chain::verify(pool, &key, noted.as_ref()).await?;
+        if let Some(broken) = verified.broken {
+            return Err(Failure::Work(format!("The chain is broken. {}", broken.why)));
+        }
+        say(&format!(
+            "The chain is whole: {} events, {} not sealed yet. Its newest seal:\n{}",
+            verified.head.number, verified.unsealed, verified.head
+        ))
+    })
+    .await
+}
+
 async fn create_user(settings: &Settings, args: CreateUserArgs) -> Result<(), Failure> {
     let password = if args.password_stdin {
         read_password()?
@@ -143,7 +181,9 @@ async fn create_user(settings: &Settings, args: CreateUserArgs) -> Result<(), Fa
         ask_password()?
     };
     with_database(settings, async |pool| {
-        sign_in::create_user(pool, &args.email, password).await?;
+        // clap takes the words of roles only.
+        let role = Role::parse(&args.role).unwrap_or(Role::Viewer);
+        sign_in::create_user(pool, &args.email, password, role).await?;
         say(&format!("{} can sign in now.", args.email.trim()))
     })
     .await
@@ -151,7 +191,7 @@ async fn create_user(settings: &Settings, args: CreateUserArgs) -> Result<(), Fa
 
 /// One line of standard input.
 fn read_password() -> Result<SecretString, Failure> {
-    let mut line = String::new();
+    let mut line = Zeroizing::new(String::new());
     io::stdin().lock().read_line(&mut line)?;
     let password = line.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
@@ -165,7 +205,7 @@ fn read_password() -> Result<SecretString, Failure> {
 /// Asks twice, without showing what is typed.
 fn ask_password() -> Result<SecretString, Failure> {
     let ask = |prompt: &str| {
-        rpassword::prompt_password(prompt).map_err(|_| {
+        rpassword::prompt_password(prompt).map(SecretString::from).map_err(|_| {
             Failure::Settings(
                 "There is no terminal to ask for the password. Give it on standard input, with --password-stdin."
                     .into(),
@@ -173,10 +213,10 @@ fn ask_password() -> Result<SecretString, Failure> {
         })
     };
     let password = ask("Password: ")?;
-    if ask("Again: ")? != password {
+    if ask("Again: ")?.expose_secret() != password.expose_secret() {
         return Err(Failure::Work("The two passwords differ. Nobody was made.".into()));
     }
-    Ok(SecretString::from(password))
+    Ok(password)
 }
 
 /// What `create-key --json` prints.
@@ -214,11 +254,28 @@ async fn create_key(settings: &Settings, args: CreateKeyArgs) -> Result<(), Fail
         share_reads: args.share_reads,
         policy: &policy,
         limits: &limits,
+        owner: args.owner.trim(),
         ..NewKey::named(&name)
     };
     with_database(settings, async |pool| {
-        let created = issue::create(pool, new).await?;
+        let created = match &args.shared {
+            None => issue::create(pool, new).await?,
+            Some(name) => {
+                let (id, document) = shared_policies::called(pool, name).await?;
+                let new = NewKey {
+                    policy: &document,
+                    policy_id: Some(id),
+                    ..new
+                };
+                issue::create(pool, new).await?
+            }
+        };
         let key = &created.key;
+        if key.access == "full" {
+            warn(
+                "this key has full access: whoever holds it is the Odoo user behind the bridge, and can read every secret in Odoo, run code there and give itself rights.",
+            );
+        }
         if args.json {
             let printed = PrintedKey {
                 id: key.id,
@@ -237,17 +294,26 @@ async fn create_key(settings: &Settings, args: CreateKeyArgs) -> Result<(), Fail
             "Key \"{}\" ({}), expires: {end}.\n{}\nIt is shown this once, so keep it now:\n\n    {}\n",
             key.name,
             key.prefix,
-            policy::in_words(&Policy::load(&policy)).join("\n"),
+            policy::in_words(&Policy::load(&issue::policy_of(pool, key.id).await?)).join("\n"),
             created.plaintext
         ))
     })
     .await
 }
 
+/// Says something on stderr that does not stop the work.
+fn warn(text: &str) {
+    // Without a stderr there is nobody to tell.
+    let _ = writeln!(io::stderr(), "odoo-bridge: warning: {text}");
+}
+
 async fn revoke_keys(settings: &Settings, email: &str) -> Result<(), Failure> {
     with_database(settings, async |pool| {
-        let revoked = issue::revoke_all_of(pool, email).await?;
-        say(&format!("{revoked} keys that {} made are revoked.", email.trim()))
+        let revoked = issue::revoke_all_of(pool, email, &Actor::COMMAND_LINE).await?;
+        say(&format!(
+            "{revoked} keys that {} made or owns are revoked.",
+            email.trim()
+        ))
     })
     .await
 }
@@ -265,6 +331,7 @@ fn read_policy(file: &Path) -> Result<String, Failure> {
 }
 
 async fn demo_odoo(args: DemoOdooArgs) -> Result<(), Failure> {
+    let mut stop = StopSignal::listen()?;
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(|error| Failure::Settings(format!("--listen: can't listen on {} ({error}).", args.listen)))?;
@@ -275,7 +342,7 @@ async fn demo_odoo(args: DemoOdooArgs) -> Result<(), Failure> {
         demo_odoo::USERNAME,
         demo_odoo::PASSWORD,
     ))?;
-    demo_odoo::serve(listener, DemoOdoo::new(), serve::stop_signal()).await?;
+    demo_odoo::serve(listener, DemoOdoo::new(), async move { stop.told().await }).await?;
     Ok(())
 }
 

@@ -2,24 +2,28 @@
 //! names, or a private one in the data directory. Whoever gets a pool from here
 //! gets it with every migration applied.
 
+pub mod migrate;
+
 use std::str::FromStr as _;
 use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret as _;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, Executor as _};
 
 use crate::config::{ConfigError, Settings};
+use crate::error::AppError;
 use crate::server::embedded_postgres::{EmbeddedPostgres, StartError};
-
-/// All migrations, inside the binary.
-pub static MIGRATOR: Migrator = sqlx::migrate!();
 
 /// The oldest PostgreSQL that the bridge works with.
 pub const OLDEST_MAJOR: u32 = 14;
 const CONNECTIONS: u32 = 10;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a connection that is given back may take to say that it works.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a call waits for the database: a little more than for a connection.
+const PATIENCE: Duration = Duration::from_secs(4);
 /// How long a database that does not answer yet is waited for.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -46,9 +50,15 @@ pub enum OpenError {
     /// It does not answer, or refuses.
     #[error("The database can't be used: {}", explain(.0))]
     Connect(#[source] sqlx::Error),
-    /// It has another shape than this version knows.
+    /// It could not be given this version's shape.
     #[error("The database could not be brought to this version's shape: {0}.")]
     Migrate(#[from] MigrateError),
+    /// A newer version took away what this one needs.
+    #[error(
+        "The database was changed by a newer version of the bridge, beside which this one can't run: it \
+         does not know migration {0}. Run that version, or restore the backup from before it."
+    )]
+    TooNew(i64),
 }
 
 /// Opens the database and applies what migrations are missing.
@@ -60,7 +70,7 @@ pub async fn open_database(
     opener: Opener,
 ) -> Result<(PgPool, Option<EmbeddedPostgres>), OpenError> {
     let (options, embedded) = locate(settings, opener).await?;
-    match connect_and_migrate(&options).await {
+    match migrate::apply(&options).await {
         Ok(()) => Ok((pool(options), embedded)),
         Err(error) => {
             if let Some(embedded) = embedded {
@@ -112,16 +122,24 @@ pub fn pool(options: PgConnectOptions) -> PgPool {
                 Ok(())
             })
         })
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // Given back in the middle of a question to a database that says nothing
+                // more, it would keep its place in the pool for as long as that lasts.
+                let pong = tokio::time::timeout(PING_TIMEOUT, connection.ping()).await;
+                pong.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
+            })
+        })
         .connect_lazy_with(options)
 }
 
-async fn connect_and_migrate(options: &PgConnectOptions) -> Result<(), OpenError> {
-    // Not from the pool: a migration may take longer than its statement timeout.
-    let mut connection = connect(options).await.map_err(OpenError::Connect)?;
-    MIGRATOR.run(&mut connection).await?;
-    // The work is done; that the goodbye fails changes nothing.
-    let _ = connection.close().await;
-    Ok(())
+/// Gives up a question to a database that says nothing any more.
+///
+/// # Errors
+/// `unavailable` if it is not answered in time; those of the question.
+pub async fn in_time<T>(question: impl Future<Output = Result<T, AppError>>) -> Result<T, AppError> {
+    let answer = tokio::time::timeout(PATIENCE, question).await;
+    answer.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
 }
 
 /// Connects; waits for a server that is starting or not there yet.
@@ -188,41 +206,6 @@ pub async fn ensure_database(server: &PgConnectOptions, name: &'static str) -> R
             .await?;
     }
     connection.close().await
-}
-
-/// How the database's shape stands to this version's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Migrations {
-    /// How many of this version's migrations are not applied yet.
-    pub pending: usize,
-    /// What was applied that this version does not know.
-    pub unknown: Vec<i64>,
-}
-
-/// Which migrations are applied. Says at the same time that the database answers.
-///
-/// # Errors
-/// When it does not answer.
-pub async fn migrations(pool: &PgPool) -> Result<Migrations, sqlx::Error> {
-    let applied: Result<Vec<i64>, _> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
-        .fetch_all(pool)
-        .await;
-    let applied = match applied {
-        Ok(applied) => applied,
-        // No such table: nothing was applied yet.
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Vec::new(),
-        Err(error) => return Err(error),
-    };
-    Ok(Migrations {
-        pending: MIGRATOR
-            .iter()
-            .filter(|migration| !applied.contains(&migration.version))
-            .count(),
-        unknown: applied
-            .into_iter()
-            .filter(|version| !MIGRATOR.version_exists(*version))
-            .collect(),
-    })
 }
 
 /// Connects once, and lets go again.

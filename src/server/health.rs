@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::error::AppError;
 use crate::odoo::Odoo;
-use crate::server::database;
+use crate::server::database::migrate::migrations;
 use crate::state::AppState;
 
 /// How long readiness waits for the database, and for Odoo's version.
@@ -129,7 +129,7 @@ fn answer(status: StatusCode, body: &impl Serialize) -> Response {
 }
 
 async fn check(pool: &PgPool, shutdown: &ShutdownFlag) -> Checks {
-    let shape = tokio::time::timeout(PATIENCE, database::migrations(pool)).await;
+    let shape = tokio::time::timeout(PATIENCE, migrations(pool)).await;
     let (database, migrations) = match shape {
         Ok(Ok(shape)) if shape.pending == 0 => ("ok", "ok"),
         Ok(Ok(_)) => ("ok", "pending"),

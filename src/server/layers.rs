@@ -1,6 +1,7 @@
 //! What happens to every request and answer, whatever its route.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -8,7 +9,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderName, HeaderValue, header};
 
+use crate::config::Settings;
 use crate::error::AppError;
+use crate::server::origin::is_https_from;
 
 /// One line for each request, without query, headers or bodies. (A call leaves a
 /// record, which is its line.)
@@ -36,9 +39,10 @@ pub fn on_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
 }
 
 /// What browsers are told about every answer. The rules for scripts are in the
-/// page itself, because they carry its nonce.
-pub async fn security_headers(State(is_https): State<bool>, request: Request, next: Next) -> Response {
-    const FIXED: [(HeaderName, &str); 5] = [
+/// page itself, because they carry its nonce; there, who may frame it has no say.
+pub async fn security_headers(request: Request, next: Next) -> Response {
+    const FIXED: [(HeaderName, &str); 6] = [
+        (header::CONTENT_SECURITY_POLICY, "frame-ancestors 'none'"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "same-origin"),
@@ -53,11 +57,52 @@ pub async fn security_headers(State(is_https): State<bool>, request: Request, ne
     for (name, value) in FIXED {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    response
+}
+
+/// Tells whoever came over https never to come without it again.
+pub async fn strict_transport(State(settings): State<Arc<Settings>>, request: Request, next: Next) -> Response {
+    let is_https = is_https_from(request.headers(), request.extensions(), &settings);
+    let mut response = next.run(request).await;
     if is_https {
-        headers.insert(
+        response.headers_mut().insert(
             header::STRICT_TRANSPORT_SECURITY,
             HeaderValue::from_static("max-age=31536000"),
         );
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::routing::get;
+    use http::Request;
+    use tower::ServiceExt as _;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_in_a_fixed_sentence_and_ends_nothing_else() {
+        let panics = get(async || -> &'static str { panic!("row 7 of the secret table") });
+        let router = Router::new()
+            .route("/panics", panics)
+            .route("/fine", get(async || "fine"))
+            .layer(CatchPanicLayer::custom(on_panic));
+        let ask = |path: &str| {
+            let request = Request::get(path).body(Body::empty()).expect("a request");
+            router.clone().oneshot(request)
+        };
+        let response = ask("/panics").await.expect("an answer");
+        assert_eq!(response.status().as_u16(), 500);
+        let body = to_bytes(response.into_body(), 1 << 16).await.expect("a body");
+        let text = String::from_utf8_lossy(&body);
+        assert!(
+            text.contains(r#""code":"internal""#) && !text.contains("secret table"),
+            "{text}"
+        );
+        assert_eq!(ask("/fine").await.expect("an answer").status().as_u16(), 200);
+    }
 }

@@ -6,6 +6,8 @@ pub mod database;
 pub mod embedded_postgres;
 pub mod health;
 pub mod layers;
+pub mod listen;
+pub mod lookers;
 pub mod openapi;
 pub mod origin;
 pub mod request_id;

@@ -76,6 +76,14 @@ fn call() -> Value {
             "name": "x-request-id", "in": "header", "required": false,
             "description": "An id of your own for this request: 1 to 128 letters, digits, and - _ . : . It comes back in the answer and is in the bridge's log.",
             "schema": { "type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._:-]+$" },
+        }, {
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "description": "Makes the call safe to repeat: for 24 hours the same body under the same key gets the same answer and is not sent again; another body is idempotency_conflict.",
+            "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
+        }, {
+            "name": "Idempotency-Mode", "in": "header", "required": false,
+            "description": "With an Idempotency-Key, for the method create: the records are made under external ids in Odoo, so that a repeat after outcome_unknown finds them, or makes them if they are not there.",
+            "schema": { "type": "string", "enum": ["external-id"] },
         }],
         "requestBody": {
             "required": true,

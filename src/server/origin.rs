@@ -54,14 +54,7 @@ pub fn own_origin(headers: &HeaderMap, settings: &Settings) -> String {
     if let Some(origin) = settings.public_url.as_deref().and_then(origin_of) {
         return origin;
     }
-    let forwarded = headers.get(X_FORWARDED_PROTO).and_then(|value| value.to_str().ok());
-    let https = !settings.trusted_proxies.is_empty()
-        && forwarded.is_some_and(|proto| {
-            proto
-                .split(',')
-                .next()
-                .is_some_and(|first| first.trim().eq_ignore_ascii_case("https"))
-        });
+    let https = !settings.trusted_proxies.is_empty() && says_https(headers);
     let scheme = if https { "https" } else { "http" };
     let host = headers
         .get(header::HOST)
@@ -74,6 +67,23 @@ pub fn own_origin(headers: &HeaderMap, settings: &Settings) -> String {
 #[must_use]
 pub fn is_https(headers: &HeaderMap, settings: &Settings) -> bool {
     own_origin(headers, settings).starts_with("https://")
+}
+
+/// The same outside of the guard, for an answer's headers: cheap, since it is asked for each
+/// call.
+#[must_use]
+pub fn is_https_from(headers: &HeaderMap, extensions: &Extensions, settings: &Settings) -> bool {
+    match &settings.public_url {
+        Some(url) => url.starts_with("https://"),
+        None => says_https(headers) && is_trusted(peer(extensions), settings),
+    }
+}
+
+/// What a proxy says of the connection to the client.
+fn says_https(headers: &HeaderMap) -> bool {
+    let said = headers.get(X_FORWARDED_PROTO).and_then(|value| value.to_str().ok());
+    said.and_then(|proto| proto.split(',').next())
+        .is_some_and(|first| first.trim().eq_ignore_ascii_case("https"))
 }
 
 /// Whether the page that sent this request is one of ours. `Sec-Fetch-Site`

@@ -8,6 +8,7 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::{Deserialize, Serialize, Serializer};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
@@ -19,8 +20,22 @@ tokio::task_local! {
 }
 
 /// See the module. Needs no escaping in a log, a header or JSON. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
 pub struct RequestId(Arc<str>);
+
+impl From<String> for RequestId {
+    /// What [`RequestId::of`] made once.
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl Serialize for RequestId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self)
+    }
+}
 
 impl RequestId {
     /// The id of a request with these headers.

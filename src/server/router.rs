@@ -10,36 +10,49 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, post};
 use http::{HeaderValue, StatusCode, header};
 use leptos::prelude::provide_context;
-use leptos_axum::{LeptosRoutes as _, generate_route_list};
+use leptos_axum::{LeptosRoutes as _, generate_route_list_with_exclusions};
+use tower::util::option_layer;
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
 
+use crate::alerts::http::post_channels;
 use crate::app::App;
+use crate::audit::http::get_csv;
 use crate::calls::cors::Preflights;
 use crate::calls::gateway::Gateway;
 use crate::calls::http::post_call;
+use crate::calls::listing;
 use crate::calls::model::PATH as CALL_PATH;
 use crate::calls::sharing::Flights;
 use crate::error::{AppError, ErrorCode};
 use crate::keys::http::post_policy;
+use crate::keys::shared_policies::http::post_policies;
 use crate::keys::throttle::Throttles;
+use crate::people::http::{post_join, post_people};
+use crate::printed::http::FORM_MAX_BYTES;
+use crate::printed::pages::{PATHS, print_not_found};
 use crate::server::shell::shell;
 use crate::server::{health, layers, openapi, request_id, site};
 use crate::session::guard;
+use crate::session::http::{post_code, post_confirm, post_security};
+use crate::speed_test;
+use crate::speed_test::runs::http::{get_runs_csv, get_samples_csv, post_run, post_runs};
+use crate::speed_test::runs::live::http::get_run_live;
+use crate::speed_test::schedules::http::post_schedules;
 use crate::state::AppState;
+use crate::traffic;
 
-/// The most that a form or server function takes, in bytes.
-const FORM_MAX_BYTES: usize = 64 * 1024;
+/// What `app.rs` lets the browser show of printed pages, in axum's words.
+const PRINTED_ROUTE: &str = "/{*printed}";
 
 /// The whole service.
 pub fn router(state: AppState) -> Router {
-    let is_https = state
-        .settings
-        .public_url
-        .as_deref()
-        .is_some_and(|url| url.starts_with("https://"));
+    // Without either of them nobody can come over https: /call is spared the question.
+    let may_be_https = state.settings.public_url.is_some() || !state.settings.trusted_proxies.is_empty();
+    let settings = Arc::clone(&state.settings);
+    let strict_transport = may_be_https.then(|| from_fn_with_state(settings, layers::strict_transport));
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
@@ -47,10 +60,11 @@ pub fn router(state: AppState) -> Router {
         .merge(dashboard(&state))
         .fallback(fallback)
         .layer(CatchPanicLayer::custom(layers::on_panic))
-        .layer(from_fn_with_state(is_https, layers::security_headers))
+        .layer(from_fn(layers::security_headers))
         .layer(from_fn(layers::log))
         .layer(from_fn(request_id::layer))
         .merge(gateway(&state))
+        .layer(option_layer(strict_transport))
         .with_state(state)
 }
 
@@ -62,8 +76,10 @@ fn gateway(state: &AppState) -> Router<AppState> {
         models: Arc::clone(&state.models),
         records: state.records.clone(),
         flights: Flights::default(),
-        throttles: Throttles::new(state.pool.clone()),
+        throttles: Throttles::new(state.pool.clone(), state.instances.clone()),
         preflights: Preflights::new(state.pool.clone()),
+        idempotency: state.idempotency.clone(),
+        traces: state.traces.clone(),
         settings: Arc::clone(&state.settings),
     };
     Router::new()
@@ -83,13 +99,48 @@ fn compression() -> CompressionLayer<SizeAbove> {
 /// Pages and server functions: the guard is around all of them.
 fn dashboard(state: &AppState) -> Router<AppState> {
     let options = state.leptos_options.clone();
+    // The printed pages' own list says which of them there are: all others go to the fallback.
+    let routes = generate_route_list_with_exclusions(App, Some(vec![PRINTED_ROUTE.to_owned()]));
+    let printed = PATHS
+        .iter()
+        .fold(Router::new(), |router, path| router.route(path, get(print_page)));
     Router::new()
-        .leptos_routes(state, generate_route_list(App), move || shell(options.clone()))
+        .leptos_routes(state, routes, move || shell(options.clone()))
+        .merge(printed)
         .route("/keys/{id}/policy", post(post_policy))
+        .route("/policies", post(post_policies))
+        .route("/login/code", post(post_code))
+        .route("/confirm", post(post_confirm))
+        .route("/account/security", post(post_security))
+        .route("/people", post(post_people))
+        .route("/join/{token}", post(post_join))
+        .route("/audit.csv", get(get_csv))
+        .route("/calls.csv", get(listing::http::get_csv))
+        .route("/use.csv", get(traffic::http::get_csv))
+        .route("/speed-test.csv", get(speed_test::http::get_csv))
+        .route("/speed-test/runs", post(post_runs))
+        .route("/speed-test/runs/{id}", post(post_run))
+        .route("/speed-test/schedules", post(post_schedules))
+        .route("/speed-test/channels", post(post_channels))
+        .route("/speed-test/runs.csv", get(get_runs_csv))
+        .route("/speed-test/runs/{id}/samples.csv", get(get_samples_csv))
         .layer(from_fn_with_state(state.clone(), guard::layer))
         .layer(compression())
         .layer(DefaultBodyLimit::max(FORM_MAX_BYTES))
         .layer(tower_http::limit::RequestBodyLimitLayer::new(FORM_MAX_BYTES))
+        .merge(live(state))
+}
+
+/// Not compressed: a row would wait for more of them.
+fn live(state: &AppState) -> Router<AppState> {
+    Router::new()
+        .route("/calls/live", get(listing::http::get_live))
+        .route("/speed-test/runs/{id}/live", get(get_run_live))
+        .layer(from_fn_with_state(state.clone(), guard::layer))
+}
+
+async fn print_page(State(state): State<AppState>, request: Request) -> Response {
+    render(state, request, || ()).await
 }
 
 /// Files of the site; for everything else a page that says so, or JSON where a
@@ -109,15 +160,23 @@ async fn fallback(State(state): State<AppState>, request: Request) -> Response {
 }
 
 async fn not_found_page(state: AppState, request: Request<Body>) -> Response {
-    let options = state.leptos_options.clone();
-    let render = leptos_axum::render_app_async_with_context(
-        move || provide_context(state.clone()),
-        move || shell(options.clone()),
-    );
-    let mut response = render(request).await;
+    let mut response = render(state, request, || provide_context(print_not_found())).await;
     *response.status_mut() = StatusCode::NOT_FOUND;
     response
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// The page at the request's address, whole.
+async fn render(state: AppState, request: Request, context: impl Fn() + Clone + Send + Sync + 'static) -> Response {
+    let options = state.leptos_options.clone();
+    let render = leptos_axum::render_app_async_with_context(
+        move || {
+            provide_context(state.clone());
+            context();
+        },
+        move || shell(options.clone()),
+    );
+    render(request).await
 }

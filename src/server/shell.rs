@@ -15,6 +15,7 @@ use leptos_meta::MetaTags;
 use crate::app::App;
 use crate::frame::theme::Theme;
 use crate::server::site;
+use crate::session::guard::signed_in;
 
 /// The document, for the request in the context (or for none, when the routes
 /// are listed at the start).
@@ -22,6 +23,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     let nonce = use_nonce();
     let policy = content_security_policy(nonce.as_deref().unwrap_or_default());
     let theme = chosen_theme().unwrap_or_default();
+    let role = signed_in().ok().map(|user| user.role.as_str());
     let script = site::url("/pkg/odoo-bridge.js");
     let wasm = site::url("/pkg/odoo-bridge_bg.wasm");
     // Not Leptos' own HydrationScripts: our files carry their hash in the query.
@@ -30,7 +32,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     );
     view! {
         <!DOCTYPE html>
-        <html lang="en" data-theme=theme.attribute()>
+        // Style hides what a role may not do; the guard refuses it.
+        <html lang="en" data-theme=theme.attribute() data-role=role>
             <head>
                 <meta charset="utf-8" />
                 <meta http-equiv="Content-Security-Policy" content=policy />
@@ -45,6 +48,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <script type="module" nonce=nonce>
                     {start}
                 </script>
+                // Of its own, because what comes with a printed page does not run.
+                <script type="module" src=site::url("/live.js")></script>
                 <AutoReload options=options />
                 <MetaTags />
             </head>

@@ -2,25 +2,26 @@
 //! Prometheus on a listener of their own. Neither ever holds a secret, an
 //! argument or a record's value: only names, codes and times.
 
-use std::io;
-use std::net::SocketAddr;
-use std::time::Duration;
+pub mod calls;
+pub mod serve;
 
-use axum::Router;
-use axum::routing::get;
-use http::header;
-use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
-use tokio::net::TcpListener;
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use tracing_subscriber::EnvFilter;
 
+use crate::calls::answer::ABORTED;
 use crate::config::{ConfigError, LogFormat, Settings};
+use crate::error::ErrorCode;
+use crate::server::telemetry::calls::{Calls, Counted};
 
-/// Calls answered, by `code` (`ok`, or the error's code).
+/// Calls answered, by `code` (`ok`, or the error's code) and `model`.
 pub const CALLS_TOTAL: &str = "bridge_calls_total";
-/// Seconds from a call's first byte to its answer.
+/// Seconds from a call's first byte to its answer, by `model`.
 pub const CALL_DURATION_SECONDS: &str = "bridge_call_duration_seconds";
-/// Seconds of it that Odoo took.
+/// Seconds of it that Odoo took, by `model`.
 pub const ODOO_DURATION_SECONDS: &str = "bridge_odoo_duration_seconds";
 /// Keys that were not accepted, by `reason`.
 pub const KEYS_REJECTED_TOTAL: &str = "bridge_keys_rejected_total";
@@ -32,10 +33,24 @@ pub const CALL_RECORDS_WRITTEN_TOTAL: &str = "bridge_call_records_written_total"
 /// Call records that found no room.
 pub const CALL_RECORDS_DROPPED_TOTAL: &str = "bridge_call_records_dropped_total";
 
-/// Upper bounds in seconds: from what the bridge itself takes to Odoo's timeout.
-const BUCKETS_SECS: [f64; 14] = [
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
-];
+/// Calls that are on their way to Odoo.
+pub const ODOO_CALLS_RUNNING: &str = "bridge_odoo_calls_running";
+/// Calls that wait for their turn.
+pub const ODOO_CALLS_WAITING: &str = "bridge_odoo_calls_waiting";
+/// Calls that were sent away, because too many waited.
+pub const ODOO_CALLS_SENT_AWAY_TOTAL: &str = "bridge_odoo_calls_sent_away_total";
+/// 1 while Odoo is left alone because it failed too often, else 0.
+pub const ODOO_LEFT_ALONE: &str = "bridge_odoo_left_alone";
+
+/// Keys in force that end within so many `days` and were not rolled.
+pub const KEYS_ENDING: &str = "bridge_keys_ending";
+
+/// 1 while limits are shared through Redis, 0 while it is gone; absent without `REDIS_URL`.
+pub const REDIS_UP: &str = "bridge_redis_up";
+/// Times that Redis went away.
+pub const REDIS_GONE_TOTAL: &str = "bridge_redis_gone_total";
+/// Instances that are alive; while Redis is gone, as they were last.
+pub const INSTANCES: &str = "bridge_instances";
 
 /// Libraries that say more than an operator wants; the setting can name them to
 /// hear them.
@@ -78,133 +93,77 @@ pub fn init(settings: &Settings) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Begins to count. Without this call the counting functions cost next to nothing.
-///
-/// # Errors
-/// When it was begun before.
-pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
-    let mut builder = PrometheusBuilder::new();
-    for name in [CALL_DURATION_SECONDS, ODOO_DURATION_SECONDS] {
-        builder = builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), &BUCKETS_SECS)?;
-    }
-    let handle = builder.install_recorder()?;
-    describe_counter!(CALLS_TOTAL, "Calls answered, by code (ok or the error's code)");
-    describe_counter!(KEYS_REJECTED_TOTAL, "API keys that were not accepted, by reason");
-    describe_counter!(KEY_LOOKUPS_TOTAL, "Times that the database was asked for a key");
-    describe_counter!(CALL_RECORDS_WRITTEN_TOTAL, "Call records written");
-    describe_counter!(CALL_RECORDS_DROPPED_TOTAL, "Call records lost for want of room");
-    describe_histogram!(CALL_DURATION_SECONDS, Unit::Seconds, "Time from a call to its answer");
-    describe_histogram!(ODOO_DURATION_SECONDS, Unit::Seconds, "Time that Odoo took of a call");
-    Ok(handle)
+/// What is counted from the begin of the process on.
+struct Metrics {
+    calls: Arc<Calls>,
+    keys_rejected: Family<[(&'static str, &'static str); 1], Counter>,
+    key_lookups: Counter,
+    records_written: Counter,
+    records_dropped: Counter,
 }
 
-/// Counts one answered call. `code` is `ok` or the error's code; `odoo` is the
-/// time Odoo took, if it was asked.
-pub fn record_call(code: &'static str, total: Duration, odoo: Option<Duration>) {
-    counter!(CALLS_TOTAL, "code" => code).increment(1);
-    histogram!(CALL_DURATION_SECONDS).record(total);
-    if let Some(odoo) = odoo {
-        histogram!(ODOO_DURATION_SECONDS).record(odoo);
+static METRICS: OnceLock<Metrics> = OnceLock::new();
+
+/// A counter as the library wants it called: it adds the rest itself.
+const fn counter_name(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [.., b'_', b't', b'o', b't', b'a', b'l'] => name.split_at(name.len() - "_total".len()).0,
+        _ => name,
+    }
+}
+
+/// Begins to count. Without this call the counting functions cost next to nothing.
+pub fn install_metrics() {
+    METRICS.get_or_init(|| {
+        let codes = ErrorCode::OF_CALL.into_iter().map(ErrorCode::as_str);
+        Metrics {
+            calls: Arc::new(Calls::new(["ok"].into_iter().chain(codes).chain([ABORTED]))),
+            keys_rejected: Family::default(),
+            key_lookups: Counter::default(),
+            records_written: Counter::default(),
+            records_dropped: Counter::default(),
+        }
+    });
+}
+
+/// Gives models series of their own, the first ones first, as far as there are places.
+pub fn admit_models<'m>(models: impl IntoIterator<Item = &'m str>) {
+    if let Some(metrics) = METRICS.get() {
+        models.into_iter().for_each(|model| metrics.calls.admit(model));
+    }
+}
+
+/// Counts one answered call.
+pub fn record_call(call: Counted<'_>) {
+    if let Some(metrics) = METRICS.get() {
+        metrics.calls.count(call);
     }
 }
 
 /// Counts a key that was not accepted: `malformed`, `unknown`, `expired`, …
 pub fn record_rejected_key(reason: &'static str) {
-    counter!(KEYS_REJECTED_TOTAL, "reason" => reason).increment(1);
+    if let Some(metrics) = METRICS.get() {
+        metrics.keys_rejected.get_or_create(&[("reason", reason)]).inc();
+    }
 }
 
 /// Counts a question to the database about one key.
 pub fn record_key_lookup() {
-    counter!(KEY_LOOKUPS_TOTAL).increment(1);
+    if let Some(metrics) = METRICS.get() {
+        metrics.key_lookups.inc();
+    }
 }
 
 /// Counts call records that are stored.
 pub fn record_records_written(count: u64) {
-    counter!(CALL_RECORDS_WRITTEN_TOTAL).increment(count);
+    if let Some(metrics) = METRICS.get() {
+        metrics.records_written.inc_by(count);
+    }
 }
 
 /// Counts call records that are lost.
 pub fn record_records_dropped(count: u64) {
-    counter!(CALL_RECORDS_DROPPED_TOTAL).increment(count);
-}
-
-/// Serves `/metrics` and nothing else until `shutdown` ends.
-///
-/// # Errors
-/// When the address can't be listened on.
-pub async fn serve_metrics(
-    addr: SocketAddr,
-    handle: PrometheusHandle,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let listener = TcpListener::bind(addr).await?;
-    tracing::info!(address = %listener.local_addr()?, "serving /metrics");
-    let upkeep = tokio::spawn({
-        let handle = handle.clone();
-        async move {
-            // Moves what was measured into the buckets, so that it takes no
-            // memory while nobody asks.
-            let mut ticks = tokio::time::interval(Duration::from_secs(5));
-            loop {
-                ticks.tick().await;
-                handle.run_upkeep();
-            }
-        }
-    });
-    let result = axum::serve(listener, metrics_router(handle))
-        .with_graceful_shutdown(shutdown)
-        .await;
-    upkeep.abort();
-    result
-}
-
-fn metrics_router(handle: PrometheusHandle) -> Router {
-    let render = move || {
-        let handle = handle.clone();
-        async move {
-            (
-                [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-                handle.render(),
-            )
-        }
-    };
-    Router::new().route("/metrics", get(render))
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::body::{Body, to_bytes};
-    use http::{Request, StatusCode};
-    use tower::ServiceExt as _;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn what_was_counted_is_read_at_metrics_and_nothing_else_is_there() {
-        let handle = install_metrics().expect("the first recorder of this process");
-        record_call("ok", Duration::from_millis(7), Some(Duration::from_millis(6)));
-        record_call("odoo_timeout", Duration::from_secs(61), None);
-        record_rejected_key("expired");
-
-        let router = metrics_router(handle);
-        let get = |path: &str| {
-            let request = Request::get(path).body(Body::empty()).expect("a request");
-            router.clone().oneshot(request)
-        };
-        let response = get("/metrics").await.expect("an answer");
-        let text = to_bytes(response.into_body(), 1 << 20).await.expect("a body");
-        let text = String::from_utf8(text.to_vec()).expect("text");
-        for line in [
-            "bridge_calls_total{code=\"ok\"} 1",
-            "bridge_calls_total{code=\"odoo_timeout\"} 1",
-            "bridge_keys_rejected_total{reason=\"expired\"} 1",
-            "bridge_call_duration_seconds_bucket{le=\"0.005\"} 0",
-            "bridge_call_duration_seconds_bucket{le=\"0.01\"} 1",
-            "bridge_call_duration_seconds_count 2",
-            "bridge_odoo_duration_seconds_count 1",
-        ] {
-            assert!(text.contains(line), "{line} is missing in\n{text}");
-        }
-        assert_eq!(get("/").await.expect("an answer").status(), StatusCode::NOT_FOUND);
+    if let Some(metrics) = METRICS.get() {
+        metrics.records_dropped.inc_by(count);
     }
 }

@@ -12,16 +12,22 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use leptos::prelude::use_context;
 use leptos::server_fn::error::ServerFnUrlError;
 
+use crate::audit::log::Actor;
 use crate::error::{AppError, ErrorCode, Result};
-use crate::server::origin::{drop_untrusted, is_https, is_own_page};
-use crate::session::model::{FOREIGN_ORIGIN, HOME, NOT_SIGNED_IN, SignedIn};
+use crate::server::origin::{client_address, drop_untrusted, is_https, is_own_page};
+use crate::session::model::{FOREIGN_ORIGIN, HOME, NOT_FRESH, NOT_SIGNED_IN, SignedIn};
+use crate::session::rights;
 use crate::session::sign_in::{find_session, has_users};
-use crate::session::token::{SessionToken, TokenHash};
+use crate::session::token::{Cookie, SessionToken, TokenHash};
 use crate::state::AppState;
 
 const API: &str = "/api/";
 const LOGIN: &str = "/login";
 const SETUP: &str = "/setup";
+/// Where whoever gave the password gives the code.
+pub const CODE: &str = "/login/code";
+/// Where an invitation leads: `/join/<token>`.
+pub const JOIN: &str = "/join/";
 /// The server functions that need no session.
 const PUBLIC_API: [&str; 4] = ["/api/sign_in", "/api/set_up", "/api/get_frame", "/api/set_theme"];
 
@@ -31,6 +37,35 @@ const PUBLIC_API: [&str; 4] = ["/api/sign_in", "/api/set_up", "/api/get_frame", 
 /// `unauthenticated` if there is none.
 pub fn signed_in() -> Result<SignedIn> {
     from_request::<SignedIn>().ok_or_else(not_signed_in)
+}
+
+/// The same, with where they are, for what is written down.
+///
+/// # Errors
+/// `unauthenticated` if there is none.
+pub fn actor() -> Result<Actor> {
+    from_request::<Actor>().ok_or_else(not_signed_in)
+}
+
+/// The same, if they gave their password a short while ago: for what is dangerous.
+///
+/// # Errors
+/// `unauthenticated` if there is none, `forbidden` if it was too long ago.
+pub fn fresh_actor() -> Result<Actor> {
+    let by = actor()?;
+    require_fresh(&by)?;
+    Ok(by)
+}
+
+/// Lets whoever gave their password a short while ago go on.
+///
+/// # Errors
+/// `forbidden` if it was too long ago.
+pub fn require_fresh(by: &Actor) -> Result<()> {
+    match &by.user {
+        Some(user) if user.is_fresh(Utc::now()) => Ok(()),
+        _ => Err(AppError::new(ErrorCode::Forbidden, NOT_FRESH)),
+    }
 }
 
 /// The session of the current request, for those who end it or spare it.
@@ -78,6 +113,7 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
 async fn admit(state: &AppState, parts: &mut Parts) -> Result<Option<String>> {
     // Nothing but the layer says who is signed in.
     parts.extensions.remove::<SignedIn>();
+    parts.extensions.remove::<Actor>();
     parts.extensions.remove::<TokenHash>();
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
     if !reads && !is_own_page(&parts.headers, &state.settings) {
@@ -94,12 +130,18 @@ async fn admit(state: &AppState, parts: &mut Parts) -> Result<Option<String>> {
         other => other?,
     };
     let elsewhere = match (&session, path) {
-        (Some(_), LOGIN | SETUP) => Some(HOME.to_owned()),
-        (Some(_), _) => None,
+        (Some(_), LOGIN | SETUP | CODE) => Some(HOME.to_owned()),
+        (Some((user, _)), path) => {
+            if !path.starts_with(JOIN) {
+                rights::check(user.role, &parts.method, path)?;
+            }
+            None
+        }
         _ if public_api => None,
         (None, path) if path.starts_with(API) => return Err(not_signed_in()),
         (None, path) => match (has_users(&state.pool).await?, path) {
-            (true, LOGIN) | (false, SETUP) => None,
+            (true, LOGIN | CODE) | (false, SETUP) => None,
+            (true, path) if path.starts_with(JOIN) => None,
             (false, _) => Some(SETUP.to_owned()),
             (true, SETUP) => Some(LOGIN.to_owned()),
             (true, _) => Some(login_for(
@@ -108,6 +150,10 @@ async fn admit(state: &AppState, parts: &mut Parts) -> Result<Option<String>> {
         },
     };
     if let Some((user, token)) = session {
+        parts.extensions.insert(Actor {
+            user: Some(user.clone()),
+            address: Some(client_address(&parts.headers, &parts.extensions, &state.settings)),
+        });
         parts.extensions.insert(user);
         parts.extensions.insert(token);
     }
@@ -129,7 +175,7 @@ fn forget_past_error(headers: &mut HeaderMap) {
 }
 
 async fn find(state: &AppState, headers: &HeaderMap) -> Result<Option<(SignedIn, TokenHash)>> {
-    let Some(token) = SessionToken::from_headers(headers, is_https(headers, &state.settings)) else {
+    let Some(token) = SessionToken::from_headers(headers, Cookie::Session, is_https(headers, &state.settings)) else {
         return Ok(None);
     };
     let token = token.hash();

@@ -1,5 +1,7 @@
 //! Who is signed in, and the sentences that a person may be told on the way there.
 
+use chrono::{DateTime, Duration, Utc};
+
 use crate::error::{AppError, ErrorCode};
 use crate::ids::UserId;
 
@@ -33,6 +35,15 @@ pub const PASSWORD_TOO_LONG: &str = "The password is too long: 128 characters at
 pub const PASSWORD_UNCHANGED: &str = "The new password is the same as the present one. Choose another.";
 /// Too many passwords are being checked at once.
 pub const BUSY: &str = "Too many people are signing in at this moment. Try again in a few seconds.";
+/// The code of the second factor is wrong, or was used before.
+pub const WRONG_CODE: &str = "The code is wrong, or was used before. Wait for the next one and try again.";
+/// The password was given, but too long ago, or with another browser.
+pub const SIGN_IN_AGAIN: &str = "That took too long. Sign in again.";
+/// What is dangerous needs the password once more.
+pub const NOT_FRESH: &str =
+    "This needs your password once more. Give it at /confirm, then do this again within 15 minutes.";
+/// An invitation that is not there, was used, was withdrawn or is over.
+pub const NO_INVITATION: &str = "This invitation is over or was used. Ask for a new one.";
 /// No session, or one that is over.
 pub const NOT_SIGNED_IN: &str = "Sign in to do this.";
 /// A write from another site's page.
@@ -56,6 +67,41 @@ const SENTENCES: [&str; 13] = [
     FOREIGN_ORIGIN,
 ];
 
+/// What a person may do in the dashboard. Each may what the one before may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Looks at everything but people and what they did; changes nothing.
+    Viewer,
+    /// Makes, changes and revokes keys, and runs speed tests.
+    Operator,
+    /// Decides who may do what, and sees what everybody did.
+    Admin,
+}
+
+impl Role {
+    /// All of them, the least first.
+    pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Admin];
+
+    /// The word in the database, in forms and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of that word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == word)
+    }
+}
+
+/// For so long after the password was given, what is dangerous may be done.
+pub const FRESH_FOR_MINUTES: i64 = 15;
+
 /// The person behind a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedIn {
@@ -63,6 +109,19 @@ pub struct SignedIn {
     pub id: UserId,
     /// The address they sign in with.
     pub email: String,
+    /// What they may do.
+    pub role: Role,
+    /// When they last gave their password in this session.
+    pub confirmed_at: Option<DateTime<Utc>>,
+}
+
+impl SignedIn {
+    /// Whether the password was given a short while ago.
+    #[must_use]
+    pub fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        self.confirmed_at
+            .is_some_and(|at| now - at < Duration::minutes(FRESH_FOR_MINUTES))
+    }
 }
 
 /// An error that came in the page's URL (that is how a form learns of it). Anybody can write a link, so its words are shown only if they

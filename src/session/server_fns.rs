@@ -20,14 +20,24 @@ pub async fn sign_in(
     next: String,
 ) -> Result<()> {
     use crate::error::answer;
+    use crate::session::http::code_page;
     use crate::session::model::local_path;
+    use crate::session::sign_in::Entered;
 
     answer(async {
         let (state, parts, now) = server::context()?;
-        let address = server::address(&state, &parts);
-        let session = crate::session::sign_in::sign_in(&state.pool, &email, password.into(), address, now).await?;
-        server::keep(&state, &parts, session).await?;
-        server::lead_form_to(&parts, local_path(&next))
+        let client = server::client(&state, &parts);
+        let next = local_path(&next);
+        match crate::session::sign_in::sign_in(&state.pool, &email, password.into(), &client, now).await? {
+            Entered::Session(session) => {
+                server::keep(&state, &parts, session).await?;
+                server::lead_form_to(&parts, next)
+            }
+            Entered::CodeOwed(token) => {
+                server::owe(&state, &parts, &token).await?;
+                server::lead_to(&code_page(next))
+            }
+        }
     })
     .await
 }
@@ -51,14 +61,14 @@ pub async fn set_up(
 
     answer(async {
         let (state, parts, now) = server::context()?;
-        let address = server::address(&state, &parts);
+        let client = server::client(&state, &parts);
         let session = crate::session::sign_in::set_up(
             &state.pool,
             &state.setup_token,
             &token,
             &email,
             password.into(),
-            address,
+            &client,
             now,
         )
         .await?;
@@ -75,11 +85,11 @@ pub async fn set_up(
 #[server(prefix = "/api", endpoint = "sign_out")]
 pub async fn sign_out() -> Result<()> {
     use crate::error::answer;
-    use crate::session::guard::current_session;
+    use crate::session::guard::{actor, current_session};
 
     answer(async {
         let (state, parts, _) = server::context()?;
-        crate::session::sign_in::sign_out(&state.pool, &current_session()?).await?;
+        crate::session::sign_in::sign_out(&state.pool, &current_session()?, &actor()?).await?;
         server::forget(&state, &parts)?;
         server::lead_form_to(&parts, "/login")
     })
@@ -104,13 +114,13 @@ pub async fn change_password(
     answer(async {
         let (user, session) = (signed_in()?, current_session()?);
         let (state, parts, now) = server::context()?;
-        let address = server::address(&state, &parts);
+        let client = server::client(&state, &parts);
         crate::session::sign_in::change_password(
             &state.pool,
             (&user, &session),
             old_password.into(),
             new_password.into(),
-            address,
+            &client,
             now,
         )
         .await?;
@@ -121,8 +131,6 @@ pub async fn change_password(
 
 #[cfg(feature = "ssr")]
 mod server {
-    use std::net::IpAddr;
-
     use chrono::{DateTime, Utc};
     use http::request::Parts;
     use http::{HeaderValue, header};
@@ -130,10 +138,10 @@ mod server {
     use leptos_axum::ResponseOptions;
 
     use crate::error::{AppError, Result};
-    use crate::server::origin::{client_address, is_https};
-    use crate::session::guard::current_session;
-    use crate::session::sign_in::{self, ABSOLUTE, NewSession};
-    use crate::session::token::forget_cookie;
+    use crate::server::origin::is_https;
+    use crate::session::http::client_of;
+    use crate::session::sign_in::{Client, NewSession};
+    use crate::session::token::{Cookie, SessionToken};
     use crate::state::{AppState, state};
 
     /// The state, the request and the time.
@@ -142,29 +150,34 @@ mod server {
         Ok((state()?, parts, Utc::now()))
     }
 
-    pub(super) fn address(state: &AppState, parts: &Parts) -> IpAddr {
-        client_address(&parts.headers, &parts.extensions, &state.settings)
+    pub(super) fn client(state: &AppState, parts: &Parts) -> Client {
+        client_of(parts, &state.settings)
     }
 
-    /// Gives the browser its cookie; a session that it had before is over.
+    /// Gives the browser its cookies; a session that it had before is over.
     pub(super) async fn keep(state: &AppState, parts: &Parts, session: NewSession) -> Result<()> {
-        if let Ok(before) = current_session() {
-            sign_in::sign_out(&state.pool, &before).await?;
-        }
-        let https = is_https(&parts.headers, &state.settings);
-        set_cookie(session.token.to_cookie(https, ABSOLUTE.num_seconds())?)
+        let cookies = crate::session::http::keep(state, parts, &session).await?;
+        cookies.into_iter().try_for_each(set_cookie)
+    }
+
+    /// Gives the browser the cookie with which it owes the code.
+    pub(super) async fn owe(state: &AppState, parts: &Parts, token: &SessionToken) -> Result<()> {
+        let cookies = crate::session::http::owe(state, parts, token).await?;
+        cookies.into_iter().try_for_each(set_cookie)
     }
 
     /// Takes the browser's cookie away.
     pub(super) fn forget(state: &AppState, parts: &Parts) -> Result<()> {
-        set_cookie(forget_cookie(is_https(&parts.headers, &state.settings))?)
+        set_cookie(Cookie::Session.forget(is_https(&parts.headers, &state.settings))?)
     }
 
     fn set_cookie(cookie: HeaderValue) -> Result<()> {
-        let options =
-            use_context::<ResponseOptions>().ok_or_else(|| AppError::internal("no response in the context"))?;
-        options.append_header(header::SET_COOKIE, cookie);
+        options()?.append_header(header::SET_COOKIE, cookie);
         Ok(())
+    }
+
+    fn options() -> Result<ResponseOptions> {
+        use_context::<ResponseOptions>().ok_or_else(|| AppError::internal("no response in the context"))
     }
 
     /// Where a form goes next. A program that does not read pages is not led.
@@ -173,14 +186,13 @@ mod server {
             .headers
             .get(header::ACCEPT)
             .is_some_and(|accept| accept.as_bytes().windows(9).any(|part| part == b"text/html"));
-        if form {
-            let options =
-                use_context::<ResponseOptions>().ok_or_else(|| AppError::internal("no response in the context"))?;
-            options.insert_header(
-                header::LOCATION,
-                HeaderValue::from_str(page).map_err(AppError::internal)?,
-            );
-        }
+        if form { lead_to(page) } else { Ok(()) }
+    }
+
+    /// Where whoever asked goes next: a program learns of it from the header.
+    pub(super) fn lead_to(page: &str) -> Result<()> {
+        let place = HeaderValue::from_str(page).map_err(AppError::internal)?;
+        options()?.insert_header(header::LOCATION, place);
         Ok(())
     }
 }

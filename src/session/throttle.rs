@@ -1,6 +1,8 @@
 //! How wrong passwords are slowed: after some failures in a row a lock of 30
 //! seconds, twice as long with each further failure, at most 15 minutes. It
-//! holds for an account (whether it exists or not) and for an address.
+//! holds for an account (whether it exists or not) and for an address. A browser in which
+//! the owner signed in before is counted in the account's place: whoever guesses elsewhere
+//! does not lock the owner out.
 //!
 //! An attempt is counted before the password is checked, and forgiven if it was
 //! right: a thousand guesses at the same instant count as a thousand.
@@ -10,6 +12,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use chrono::{DateTime, Duration, Utc};
 use sha2::{Digest as _, Sha256};
+
+use crate::session::token::TokenHash;
 
 const FIRST_LOCK_SECS: i64 = 30;
 const LONGEST_LOCK_SECS: i64 = 15 * 60;
@@ -28,8 +32,27 @@ pub(super) struct Subject {
 impl Subject {
     /// The account of an email, there or not; the email itself is not kept.
     pub(super) fn account(email: &str) -> Self {
-        let mut key = "account:".to_owned();
-        for byte in Sha256::digest(email.trim().to_lowercase()) {
+        Self::of_email("account:", email)
+    }
+
+    /// The codes of an account's second factor. Counted apart: who knows the password
+    /// could forget the account's failures by giving it again.
+    pub(super) fn codes(email: &str) -> Self {
+        Self::of_email("codes:", email)
+    }
+
+    /// A browser in which the account's owner signed in before, in the account's place.
+    pub(super) fn device(token: &TokenHash) -> Self {
+        Self::hexed("device:", token.as_bytes())
+    }
+
+    fn of_email(kind: &str, email: &str) -> Self {
+        Self::hexed(kind, &Sha256::digest(email.trim().to_lowercase()))
+    }
+
+    fn hexed(kind: &str, bytes: &[u8]) -> Self {
+        let mut key = kind.to_owned();
+        for byte in bytes {
             // Writing to a string can't fail.
             let _ = write!(key, "{byte:02x}");
         }

@@ -89,14 +89,18 @@ pub fn SetupPage() -> impl IntoView {
 pub fn AccountPage() -> impl IntoView {
     let info = load_frame();
     view! {
-        <PageHeader title="Account" lead="Change the password that you sign in with." />
+        <PageHeader title="Account" lead="How you sign in." />
         <Transition fallback=|| view! { <p class="muted">"Reading your account\u{2026}"</p> }>
             {move || Suspend::new(async move {
                 let email = info.await.and_then(|info| {
                     info.email.ok_or_else(|| AppError::new(ErrorCode::Unauthenticated, NOT_SIGNED_IN))
                 });
                 match email {
-                    Ok(email) => view! { <PasswordForm email /> }.into_any(),
+                    Ok(email) => view! {
+                        <PasswordForm email />
+                        <a class="button" href="/account/security">"Second factor and sessions"</a>
+                    }
+                    .into_any(),
                     Err(error) => view! { <ErrorView error=error /> }.into_any(),
                 }
             })}

@@ -9,55 +9,22 @@
 use plotters::coord::combinators::{BindKeyPoints as _, IntoLogRange as _};
 use plotters::prelude::*;
 
-use crate::error::{AppError, Result};
-use crate::speed_test::axes::{TimeAxis, latency_axis};
+use crate::chart::axes::{TimeAxis, latency_axis};
+use crate::chart::picture::{AXIS, DrawingError, FONT_SIZE, Frame, GRID, NARROW, Paint, TEXT, WIDE, svg};
+use crate::error::Result;
 use crate::speed_test::model::{Chart, SpeedTest, TestType};
 use crate::speed_test::summary::{Summary, describe};
 
 /// A latency below this is drawn here: a logarithm has no zero.
-const FLOOR_MS: f64 = 0.1;
-const FONT_SIZE: f64 = 15.0;
+pub(super) const FLOOR_MS: f64 = 0.1;
 
-/// Stand-ins that become classes: `color` is set by the style sheet.
-const PAINTS: [(RGBColor, &str); 6] = [
-    (LIGHT, "chart-light"),
-    (HEAVY, "chart-heavy"),
-    (FAILED, "chart-failed"),
-    (AXIS, "chart-axis"),
-    (GRID, "chart-grid"),
-    (TEXT, "chart-text"),
-];
+const PAINTS: [Paint; 3] = [(LIGHT, "chart-light"), (HEAVY, "chart-heavy"), (FAILED, "chart-failed")];
 const LIGHT: RGBColor = RGBColor(1, 0, 1);
 const HEAVY: RGBColor = RGBColor(1, 0, 2);
 const FAILED: RGBColor = RGBColor(1, 0, 3);
-const AXIS: RGBColor = RGBColor(1, 0, 4);
-const GRID: RGBColor = RGBColor(1, 0, 5);
-const TEXT: RGBColor = RGBColor(1, 0, 6);
-
-/// One of the two drawings.
-struct Frame {
-    class: &'static str,
-    width: u32,
-    height: u32,
-    /// At most so many ticks on the time axis.
-    time_ticks: i64,
-}
-
-const WIDE: Frame = Frame {
-    class: "chart chart-wide",
-    width: 760,
-    height: 280,
-    time_ticks: 6,
-};
-const NARROW: Frame = Frame {
-    class: "chart chart-narrow",
-    width: 300,
-    height: 240,
-    time_ticks: 3,
-};
 
 /// A mark's place: seconds since 1970, milliseconds.
-type Point = (f64, f64);
+pub(super) type Point = (f64, f64);
 
 /// Draws `runs` (in any order); `None` if there are none.
 ///
@@ -70,8 +37,8 @@ pub fn draw(runs: &[SpeedTest], summaries: &[Summary]) -> Result<Option<Chart>> 
     let label = describe(summaries);
     let plot = Plot::of(runs);
     Ok(Some(Chart {
-        wide_svg: svg(&plot, &WIDE, &label)?,
-        narrow_svg: svg(&plot, &NARROW, &label)?,
+        wide_svg: svg(&WIDE, &label, &PAINTS, |drawing| render(&plot, &WIDE, drawing))?,
+        narrow_svg: svg(&NARROW, &label, &PAINTS, |drawing| render(&plot, &NARROW, drawing))?,
     }))
 }
 
@@ -114,32 +81,7 @@ fn point(run: &SpeedTest) -> Point {
     (run.tested_at.timestamp_millis() as f64 / 1_000.0, latency_ms)
 }
 
-fn svg(plot: &Plot, frame: &Frame, label: &str) -> Result<String> {
-    let mut drawing = String::new();
-    render(plot, frame, &mut drawing).map_err(|error| AppError::internal(error.to_string()))?;
-    // The library's own root element has a fixed size and no name.
-    let (_, inside) = drawing
-        .split_once('>')
-        .ok_or_else(|| AppError::internal("the chart has no root element"))?;
-    let mut svg = format!(
-        r#"<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}" xmlns="http://www.w3.org/2000/svg">{inside}"#,
-        frame.class,
-        frame.width,
-        frame.height,
-        label.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;"),
-    );
-    for (RGBColor(red, green, blue), class) in PAINTS {
-        let paint = format!("=\"#{red:02X}{green:02X}{blue:02X}\"");
-        svg = svg.replace(&paint, &format!("=\"currentColor\" class=\"{class}\""));
-    }
-    Ok(svg)
-}
-
-fn render(
-    plot: &Plot,
-    frame: &Frame,
-    drawing: &mut String,
-) -> std::result::Result<(), DrawingAreaErrorKind<std::io::Error>> {
+fn render(plot: &Plot, frame: &Frame, drawing: &mut String) -> std::result::Result<(), DrawingError> {
     let time = TimeAxis::of(plot.all().map(|(at, _)| at), frame.time_ticks);
     let (latency, latency_ticks) = latency_axis(plot.all().map(|(_, latency)| latency));
     let root = SVGBackend::with_string(drawing, (frame.width, frame.height)).into_drawing_area();

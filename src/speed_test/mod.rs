@@ -6,10 +6,14 @@ pub mod summary;
 pub mod view;
 
 #[cfg(feature = "ssr")]
-mod axes;
-#[cfg(feature = "ssr")]
 pub mod chart;
 #[cfg(feature = "ssr")]
+pub mod http;
+#[cfg(feature = "ssr")]
 pub mod run;
+#[cfg(feature = "ssr")]
+pub mod runs;
+#[cfg(feature = "ssr")]
+pub mod schedules;
 #[cfg(feature = "ssr")]
 mod store;

@@ -196,6 +196,9 @@ pub struct HistoryQuery {
     pub status: Option<RunStatus>,
     /// From 1.
     pub page: u32,
+    /// Names of the fields in the address that can't be, with blanks between: `type status page`.
+    #[serde(default)]
+    pub wrong: String,
 }
 
 impl Default for HistoryQuery {
@@ -205,27 +208,51 @@ impl Default for HistoryQuery {
             test_type: None,
             status: None,
             page: 1,
+            wrong: String::new(),
         }
     }
 }
 
 impl HistoryQuery {
     /// Reads it from the URL: `type`, `status`, `page`. What is unknown there is
-    /// as if absent: a link never breaks the page.
+    /// as if absent, and named: a link never breaks the page.
     pub fn from_params(get: impl Fn(&str) -> Option<String>) -> Self {
-        Self {
-            test_type: get("type").and_then(|word| TestType::from_word(&word)),
-            status: get("status").and_then(|word| RunStatus::from_word(&word)),
-            page: get("page")
-                .and_then(|page| page.parse().ok())
-                .filter(|page| *page > 0)
-                .unwrap_or(1),
+        let mut query = Self::default();
+        let mut wrong = Vec::new();
+        for name in ["type", "status", "page"] {
+            let Some(word) = get(name).filter(|word| !word.is_empty()) else {
+                continue;
+            };
+            let is_read = match name {
+                "type" => {
+                    query.test_type = TestType::from_word(&word);
+                    query.test_type.is_some()
+                }
+                "status" => {
+                    query.status = RunStatus::from_word(&word);
+                    query.status.is_some()
+                }
+                _ => {
+                    let page = word.parse().unwrap_or(0);
+                    query.page = page.max(1);
+                    page > 0
+                }
+            };
+            if !is_read {
+                wrong.push(name);
+            }
         }
+        query.wrong = wrong.join(" ");
+        query
     }
 
     /// The page's address with this query; what is the default is left out.
     #[must_use]
     pub fn href(&self) -> String {
+        ["/speed-test", &self.search()].concat()
+    }
+
+    fn search(&self) -> String {
         let mut pairs = Vec::new();
         if let Some(test_type) = self.test_type {
             pairs.push(format!("type={}", test_type.as_str()));
@@ -237,10 +264,20 @@ impl HistoryQuery {
             pairs.push(format!("page={}", self.page));
         }
         if pairs.is_empty() {
-            "/speed-test".to_owned()
+            String::new()
         } else {
-            format!("/speed-test?{}", pairs.join("&"))
+            ["?", &pairs.join("&")].concat()
         }
+    }
+
+    /// The address of the same runs as CSV.
+    #[must_use]
+    pub fn csv_href(&self) -> String {
+        let all = Self {
+            page: 1,
+            ..self.clone()
+        };
+        ["/speed-test.csv", &all.search()].concat()
     }
 
     /// Whether it leaves any run out.
@@ -289,6 +326,8 @@ pub struct HistoryPage {
     pub chart: Option<Chart>,
     /// Their latencies.
     pub summaries: Vec<Summary>,
+    /// What of the address can't be, in sentences; empty if all of it can.
+    pub wrong: String,
 }
 
 /// A latency for people: `12.3 ms`. Not by the formatter of floats, which would be
@@ -325,8 +364,14 @@ pub(crate) mod tests {
     #[test]
     fn a_broken_link_shows_the_first_page_of_all_runs() {
         let query = HistoryQuery::from_params(|name| Some(format!("{name}-nonsense")));
-        assert_eq!(query, HistoryQuery::default());
-        assert_eq!(HistoryQuery::from_params(|_| Some("0".into())).page, 1);
+        assert_eq!(query.wrong, "type status page", "and each field is named");
+        let whole = HistoryQuery {
+            wrong: String::new(),
+            ..query
+        };
+        assert_eq!(whole, HistoryQuery::default());
+        let zero = HistoryQuery::from_params(|name| (name == "page").then(|| "0".into()));
+        assert_eq!((zero.page, &*zero.wrong), (1, "page"));
     }
 
     #[test]
@@ -345,6 +390,7 @@ pub(crate) mod tests {
                     test_type: Some(TestType::Heavy),
                     status: Some(RunStatus::Failed),
                     page: 2,
+                    wrong: String::new(),
                 },
                 "/speed-test?type=heavy&status=failed&page=2",
             ),

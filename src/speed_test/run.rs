@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::error::{AppError, ErrorCode, Result};
 use crate::ids::SpeedTestId;
-use crate::odoo::{Call, Odoo};
+use crate::odoo::{Call, Odoo, Party, Version};
 use crate::speed_test::model::{
     CHART_RUNS, Failure, HEAVY_RECORDS, HistoryPage, HistoryQuery, RUNS_PER_PAGE, SpeedTest, TestType,
 };
@@ -27,16 +27,16 @@ const DEADLINE: Duration = Duration::from_secs(90);
 const VERSION_MAX_CHARS: usize = 40;
 
 /// What the heavy test reads.
-struct Reading {
-    model: &'static str,
+pub(super) struct Reading {
+    pub(super) model: &'static str,
     /// What one of its records is called, and several.
     nouns: [&'static str; 2],
     /// Fields that this model has had in every Odoo since version 8.
-    fields: &'static [&'static str],
-    order: &'static str,
+    pub(super) fields: &'static [&'static str],
+    pub(super) order: &'static str,
 }
 
-const SALES_ORDERS: Reading = Reading {
+pub(super) const SALES_ORDERS: Reading = Reading {
     model: "sale.order",
     nouns: ["sales order", "sales orders"],
     fields: &[
@@ -53,7 +53,7 @@ const SALES_ORDERS: Reading = Reading {
     order: "date_order desc",
 };
 
-const CONTACTS: Reading = Reading {
+pub(super) const CONTACTS: Reading = Reading {
     model: "res.partner",
     nouns: ["contact", "contacts"],
     fields: &[
@@ -189,15 +189,14 @@ async fn light(odoo: &Odoo, sample: &mut Sample) -> Result<f64> {
     let began = Instant::now();
     let version = odoo.version().await?;
     let latency_ms = millis(began.elapsed());
-    // Foreign text: short, and nothing that the database would refuse.
-    let name: String = version
-        .server_version
-        .chars()
-        .filter(|char| !char.is_control())
-        .take(VERSION_MAX_CHARS)
-        .collect();
-    sample.details = Some(format!("Odoo {name}"));
+    sample.details = Some(format!("Odoo {}", version_name(&version)));
     Ok(latency_ms)
+}
+
+/// Odoo's version. Foreign text: short, and nothing that the database would refuse.
+pub(super) fn version_name(version: &Version) -> String {
+    let name = version.server_version.chars();
+    name.filter(|char| !char.is_control()).take(VERSION_MAX_CHARS).collect()
 }
 
 /// A log-in and 25 records, timed apart. Answers both together.
@@ -240,14 +239,14 @@ async fn read(odoo: &Odoo, reading: &Reading, sample: &mut Sample) -> Result<()>
     };
     sample.model = Some(reading.model);
     let began = Instant::now();
-    let data = odoo.execute(call).await?.into_bytes().await?;
+    let data = odoo.execute(call, Party::BRIDGE, None).await?.into_bytes().await?;
     sample.query_ms = Some(millis(began.elapsed()));
     sample.record_count = Some(count_records(&data)?);
     Ok(())
 }
 
 /// How many records an answer of `search_read` holds; their values are not looked at.
-fn count_records(data: &[u8]) -> Result<i32> {
+pub(super) fn count_records(data: &[u8]) -> Result<i32> {
     serde_json::from_slice::<Vec<&RawValue>>(data)
         .ok()
         .and_then(|records| i32::try_from(records.len()).ok())
@@ -259,7 +258,7 @@ fn count_records(data: &[u8]) -> Result<i32> {
         })
 }
 
-fn failure_of(error: AppError) -> Failure {
+pub(super) fn failure_of(error: AppError) -> Failure {
     if let Some(cause) = error.cause() {
         tracing::warn!(code = error.code.as_str(), cause, "speed test failed");
     }
@@ -294,8 +293,32 @@ pub async fn history(pool: &PgPool, target: String, query: &HistoryQuery) -> Res
         heavy: store::last(pool, &target, TestType::Heavy).await?,
         chart: chart::draw(&charted, &summaries)?,
         summaries,
+        wrong: query
+            .wrong
+            .split_whitespace()
+            .map(refusal)
+            .collect::<Vec<_>>()
+            .join(" "),
         target,
     })
+}
+
+/// Why a field of the address is no filter.
+#[must_use]
+pub fn refusal(field: &str) -> &'static str {
+    match field {
+        "type" => "Test: there is none like that. It is light or heavy.",
+        "status" => "Status: there is none like that. It is succeeded or failed.",
+        _ => "The page: there is none like that.",
+    }
+}
+
+/// The newest runs that `query` finds, `limit` at most, newest first.
+///
+/// # Errors
+/// `unavailable`, `internal`.
+pub async fn newest(pool: &PgPool, query: &HistoryQuery, limit: u32) -> Result<Vec<SpeedTest>> {
+    store::newest(pool, query, limit).await
 }
 
 #[cfg(test)]
@@ -304,7 +327,7 @@ mod tests {
 
     use super::*;
     use crate::config::OdooSettings;
-    use crate::odoo::Limits;
+    use crate::odoo::{Limits, Rules};
 
     #[tokio::test]
     async fn a_run_that_hangs_is_stopped_and_says_so() {
@@ -325,6 +348,12 @@ mod tests {
             first_byte: long,
             overall: long,
             max_answer_bytes: 1 << 20,
+            turns: Rules {
+                concurrent: 1,
+                interval: Duration::ZERO,
+                line: 1,
+                wait: long,
+            },
         };
         let odoo = Odoo::new(settings, limits).expect("a way to Odoo");
         let run = measure(&odoo, "here".into(), TestType::Heavy, Duration::from_millis(50)).await;

@@ -35,6 +35,7 @@ pub fn SpeedTestPage() -> impl IntoView {
             title="Odoo Bridge Speed Test"
             lead="Run latency benchmarks and track performance history against Odoo."
         />
+        <a href="/speed-test/runs">"Many samples, way by way"</a>
         <div class="speed-error">{move || error().map(|error| view! { <ErrorView error=error /> })}</div>
         <p class="visually-hidden" role="status">{move || announcement(action)}</p>
         <div class="speed-cards">

@@ -258,7 +258,7 @@ async fn what_is_no_post_of_json_is_refused(pool: PgPool) {
 async fn an_address_that_is_not_there_says_so_in_the_contracts_shape(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     for path in [
-        "/calls",
+        "/callz",
         "/call/",
         "/call/x",
         "/api/no_such_function",
@@ -388,6 +388,21 @@ async fn redirects_are_not_followed(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn a_login_is_not_redirected_either(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let actor = app.with(&app.key("redirect").await);
+    app.demo.faults().set_on("authenticate", Fault::redirect("/web/health"));
+    let answer = actor.call(&search_orders()).await;
+    assert_eq!(answer.code(), "odoo_unreachable", "{}", answer.text);
+    assert!(answer.text.contains("redirects are not followed"), "{}", answer.text);
+    let counts = app.demo.counts();
+    assert!(
+        counts.of("authenticate") > 0 && counts.of("/web/health") == 0,
+        "{counts:?}"
+    );
+}
+
+#[sqlx::test]
 async fn an_odoo_that_is_away_is_told_and_recovers_by_itself(pool: PgPool) {
     // A port that nobody listens on.
     let free = std::net::TcpListener::bind("127.0.0.1:0")
@@ -467,6 +482,8 @@ async fn every_way_to_break_a_connection_gets_a_clear_code(pool: PgPool) {
         ("a byte now and then", slow, "odoo_timeout"),
     ] {
         app.demo.faults().clear();
+        // Odoo answers in between, or it would be left alone after some failures.
+        actor.call(&search_orders()).await.data();
         app.demo.faults().set(fault);
         let answer = actor.call(&search_orders()).await;
         assert_eq!(answer.code(), code, "{name}: {}", answer.text);
@@ -484,14 +501,16 @@ async fn a_write_behind_a_proxy_that_gave_up_has_an_unknown_outcome(pool: PgPool
     for (status, code) in [
         (502, "outcome_unknown"),
         (504, "outcome_unknown"),
-        (503, "odoo_unreachable"),
-        (404, "odoo_unreachable"),
+        (503, "outcome_unknown"),
+        (404, "outcome_unknown"),
+        (413, "odoo_unreachable"),
     ] {
         app.demo.faults().clear();
         app.demo.faults().set(Fault::html(status));
         assert_eq!(actor.call(&write).await.code(), code, "HTTP {status}");
     }
 }
+
 #[sqlx::test]
 async fn no_odoo_answer_however_odd_breaks_the_contract(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
@@ -499,6 +518,7 @@ async fn no_odoo_answer_however_odd_breaks_the_contract(pool: PgPool) {
     actor.call(&search_orders()).await.data();
     for odd in crate::hostile_answers::hostile_answers() {
         app.demo.faults().clear();
+        actor.call(&search_orders()).await.data();
         app.demo.faults().set(odd.fault());
         let answer = actor.call(&search_orders()).await;
         // Not by parsing: what passes through may be beyond what a parser takes.

@@ -1,15 +1,26 @@
 //! Call records: what was called is kept, what was said is not, and keeping it
 //! never holds a call up.
 
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use std::{fs, io};
 
+use axum::body::{Body, to_bytes};
+use bytes::Bytes;
 use chrono::{DateTime, Days, Utc};
-use odoo_bridge::calls::records::{CallRecord, Recorder};
+use futures_util::stream;
+use http::Request;
+use odoo_bridge::calls::records::{CallRecord, Keep, Recorder};
 use odoo_bridge::ids::ApiKeyId;
 use odoo_bridge::keys::issue;
-use odoo_bridge::keys::policy::FULL;
+use odoo_bridge::keys::policy::{FULL, READ_ONLY};
+use odoo_bridge::server::router::router;
+use odoo_bridge::traffic::rollup;
 use serde_json::json;
 use sqlx::PgPool;
+use tempfile::TempDir;
+use tower::ServiceExt as _;
 
 use crate::database::Wire;
 use crate::helpers::{Actor, Answer, TestApp, client, eventually, make_key, request_id, start};
@@ -19,6 +30,14 @@ fn a_record(key: ApiKeyId, called_at: DateTime<Utc>) -> CallRecord {
     record.asks("res.partner", "read");
     record.end("ok", Duration::from_millis(5), Some(Duration::from_millis(3)), 17);
     record
+}
+
+const fn keep(days: u16) -> Keep {
+    Keep {
+        days,
+        most_bytes: None,
+        rollups: rollup::Keep::DEFAULT,
+    }
 }
 
 async fn some_key(pool: &PgPool) -> odoo_bridge::keys::model::CreatedKey {
@@ -141,7 +160,7 @@ async fn many_records_are_written_in_batches(pool: PgPool) {
 async fn a_database_that_comes_back_gets_what_was_kept_once(pool: PgPool) {
     let wire = Wire::to_database_of(&pool).await;
     let (recorder, key) = (Recorder::new(100), some_key(&pool).await.key.id);
-    let writer = tokio::spawn(recorder.clone().run(wire.pool(&pool), 30));
+    let writer = tokio::spawn(recorder.clone().run(wire.pool(&pool), keep(30)));
     recorder.record(a_record(key, Utc::now()));
     eventually("the first is written", || async { recorder.written() == 1 }).await;
 
@@ -167,7 +186,7 @@ async fn records_of_any_day_are_kept_and_old_days_go_whole(pool: PgPool) {
     assert_eq!(count(&pool).await, 5);
 
     let writers: Vec<_> = (0..3)
-        .map(|_| tokio::spawn(Recorder::new(1).run(pool.clone(), 2)))
+        .map(|_| tokio::spawn(Recorder::new(1).run(pool.clone(), keep(2))))
         .collect();
     eventually("only today and two days before are left", || async {
         count(&pool).await == 3
@@ -175,7 +194,7 @@ async fn records_of_any_day_are_kept_and_old_days_go_whole(pool: PgPool) {
     .await;
     let days = || async {
         sqlx::query_scalar::<_, String>(
-            "SELECT relname::text FROM pg_class WHERE relispartition AND relkind = 'r' ORDER BY relname",
+            "SELECT relname::text FROM pg_class WHERE relname LIKE 'call_records_%' AND relispartition AND relkind = 'r' ORDER BY relname",
         )
         .fetch_all(&pool)
         .await
@@ -191,4 +210,243 @@ async fn records_of_any_day_are_kept_and_old_days_go_whole(pool: PgPool) {
     for writer in writers {
         writer.abort();
     }
+}
+
+/// The files of a folder of journals, as they are now.
+fn journals(folder: &Path) -> Vec<(PathBuf, String)> {
+    let files = fs::read_dir(folder).expect("a folder");
+    let files = files.map(|file| file.expect("a file").path());
+    files
+        .map(|path| (path.clone(), fs::read_to_string(path).expect("text")))
+        .filter(|(_, text)| !text.is_empty())
+        .collect()
+}
+
+#[sqlx::test]
+async fn what_a_killed_process_had_not_written_is_written_once_by_the_next(pool: PgPool) {
+    let (folder, key) = (TempDir::new().expect("a folder"), some_key(&pool).await.key.id);
+    let one = || {
+        let recorder = Recorder::new(100);
+        recorder.keep_journal(folder.path()).expect("a journal");
+        recorder
+    };
+    let killed = one();
+    for _ in 0..3 {
+        killed.record(a_record(key, Utc::now()));
+    }
+    assert_eq!(
+        one().take_over(&pool).await.expect("looked"),
+        0,
+        "while it lives it is its own"
+    );
+    assert_eq!(count(&pool).await, 0);
+    drop(killed);
+    // The last line is not whole: it was killed while it wrote.
+    let [(path, text)] = &journals(folder.path())[..] else {
+        panic!("one journal");
+    };
+    fs::write(path, format!("{text}{}", &text[..40])).expect("written");
+    let next = one();
+    assert_eq!(next.take_over(&pool).await.expect("written"), 3);
+    assert_eq!((count(&pool).await, journals(folder.path()).len()), (3, 0));
+    assert_eq!(next.take_over(&pool).await.expect("looked"), 0);
+}
+
+#[sqlx::test]
+async fn a_journal_of_the_version_before_is_taken_over_too(pool: PgPool) {
+    let (folder, key) = (TempDir::new().expect("a folder"), some_key(&pool).await.key.id);
+    let recorder = || {
+        let recorder = Recorder::new(100);
+        recorder.keep_journal(folder.path()).expect("a journal");
+        recorder
+    };
+    let before = recorder();
+    before.record(a_record(key, Utc::now()));
+    drop(before);
+    let [(path, text)] = &journals(folder.path())[..] else {
+        panic!("one journal");
+    };
+    let mut line: serde_json::Value = serde_json::from_str(text).expect("a line");
+    let record = line["record"].as_object_mut().expect("a record");
+    for later in ["reason", "now_called", "fields"] {
+        record.remove(later).expect("what came later");
+    }
+    fs::write(path, format!("{line}\n")).expect("written");
+    assert_eq!(recorder().take_over(&pool).await.expect("written"), 1);
+    assert_eq!(count(&pool).await, 1);
+}
+
+#[sqlx::test]
+async fn a_record_that_was_written_before_the_kill_is_not_counted_again(pool: PgPool) {
+    let (folder, key) = (TempDir::new().expect("a folder"), some_key(&pool).await.key.id);
+    let recorder = Recorder::new(100);
+    recorder.keep_journal(folder.path()).expect("a journal");
+    let mut asked = a_record(key, Utc::now());
+    asked.way = Some("json2".into());
+    recorder.record(asked.clone());
+    let before = journals(folder.path());
+    recorder.flush(&pool).await.expect("written");
+    assert!(journals(folder.path()).is_empty(), "what is written is let go of");
+    recorder.record(asked);
+    let after = journals(folder.path());
+    drop(recorder);
+    // As it is if the process ends between the commit and the emptying.
+    fs::write(&after[0].0, format!("{}{}", before[0].1, after[0].1)).expect("written");
+
+    let next = Recorder::new(100);
+    next.keep_journal(folder.path()).expect("a journal");
+    next.take_over(&pool).await.expect("written");
+    let uses: i64 = sqlx::query_scalar("SELECT sum(calls)::bigint FROM key_uses")
+        .fetch_one(&pool)
+        .await
+        .expect("a sum");
+    let shapes: i64 = sqlx::query_scalar("SELECT sum(calls)::bigint FROM call_shapes")
+        .fetch_one(&pool)
+        .await
+        .expect("a sum");
+    assert_eq!((count(&pool).await, uses, shapes), (2, 2, 2));
+}
+
+#[sqlx::test]
+async fn records_that_come_while_others_are_written_are_in_the_other_file(pool: PgPool) {
+    let wire = Wire::to_database_of(&pool).await;
+    let (folder, key) = (TempDir::new().expect("a folder"), some_key(&pool).await.key.id);
+    let recorder = Recorder::new(100);
+    recorder.keep_journal(folder.path()).expect("a journal");
+    wire.cut();
+    recorder.record(a_record(key, Utc::now()));
+    assert!(recorder.flush(&wire.pool(&pool)).await.is_err(), "it is away");
+    recorder.record(a_record(key, Utc::now()));
+    assert_eq!(journals(folder.path()).len(), 2);
+    recorder.flush(&pool).await.expect("written");
+    assert_eq!((count(&pool).await, journals(folder.path()).len()), (2, 0));
+}
+
+#[sqlx::test]
+async fn a_panic_in_a_call_is_recorded_as_what_its_client_was_told(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let key = app.key("unlucky").await;
+    // Nothing that comes over a connection can do that: it stands for a fault of the bridge's own.
+    let is_unlucky = true;
+    let body = Body::from_stream(stream::once(async move {
+        assert!(!is_unlucky, "a panic of a test");
+        Ok::<_, std::io::Error>(Bytes::new())
+    }));
+    let request = Request::post("/call")
+        .header("X-API-KEY", &key.plaintext)
+        .header("Content-Type", "application/json")
+        .body(body)
+        .expect("a request");
+    let response = router(app.bridge.state.clone())
+        .oneshot(request)
+        .await
+        .expect("an answer");
+    assert_eq!(response.status(), 500);
+    assert!(
+        response.headers()["server-timing"]
+            .to_str()
+            .expect("text")
+            .starts_with("total;dur="),
+        "{response:?}"
+    );
+    let bytes = to_bytes(response.into_body(), 1 << 20).await.expect("a body");
+    let told: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+    assert_eq!(told["code"], "internal");
+    let pool = app.pool.clone();
+    app.bridge.stop().await;
+    let kept: Vec<String> = sqlx::query_scalar("SELECT code FROM call_records")
+        .fetch_all(&pool)
+        .await
+        .expect("rows");
+    assert_eq!(kept, ["internal"]);
+}
+
+#[sqlx::test]
+async fn what_odoo_is_asked_for_a_policys_sake_is_no_time_of_the_policys(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let actor = app.with(&make_key(&app.pool, "narrow", READ_ONLY).await);
+    app.demo.faults().set_latency(Duration::from_millis(150));
+    let deep = json!({"model": "sale.order", "method": "search_count", "args": [[["partner_id.name", "!=", "x"]]]});
+    let (first, second) = (actor.call(&deep).await, actor.call(&deep).await);
+    first.data();
+    second.data();
+    app.demo.faults().set_latency(Duration::ZERO);
+    let timing = |answer: &Answer| answer.headers["server-timing"].to_str().expect("text").to_owned();
+    assert!(timing(&first).contains("fields;dur="), "{}", timing(&first));
+    assert!(
+        !timing(&second).contains("fields;dur="),
+        "they are known now: {}",
+        timing(&second)
+    );
+    let pool = app.pool.clone();
+    app.bridge.stop().await;
+    let kept: Vec<(f32, Option<f32>)> =
+        sqlx::query_as("SELECT policy_ms, fields_ms FROM call_records ORDER BY called_at")
+            .fetch_all(&pool)
+            .await
+            .expect("rows");
+    let [(policy, Some(fields)), (_, None)] = kept[..] else {
+        panic!("{kept:?}")
+    };
+    assert!(policy < 100.0 && fields >= 140.0, "{kept:?}");
+}
+
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("text")
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[sqlx::test]
+async fn an_old_day_that_can_not_go_yet_is_told_as_that_and_tried_again_later(pool: PgPool) {
+    let (recorder, key) = (Recorder::new(100), some_key(&pool).await.key.id);
+    let old = Utc::now() - Days::new(5);
+    recorder.record(a_record(key, old));
+    recorder.flush(&pool).await.expect("written");
+    let mut reader = pool.begin().await.expect("a reader of the old day");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+        "LOCK TABLE {} IN ACCESS SHARE MODE",
+        old.format("call_records_%Y%m%d")
+    )))
+    .execute(&mut *reader)
+    .await
+    .expect("locked");
+
+    let log = Log::default();
+    let sink = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || sink.clone())
+        .finish();
+    // All of this test is on one thread.
+    let _logged = tracing::subscriber::set_default(subscriber);
+    let writer = tokio::spawn(recorder.clone().run(pool.clone(), keep(2)));
+    recorder.record(a_record(key, Utc::now()));
+    eventually("the new one is written", || async { recorder.written() == 2 }).await;
+    let told = log.text();
+    assert!(told.contains("old call records can't be dropped yet"), "{told}");
+    assert!(!told.contains("can't be written"), "{told}");
+
+    reader.rollback().await.expect("the reader ends");
+    for written in 3..6 {
+        recorder.record(a_record(key, Utc::now()));
+        eventually("it is written", || async { recorder.written() == written }).await;
+    }
+    assert_eq!(count(&pool).await, 5, "the old day is not tried again with each write");
+    writer.abort();
 }

@@ -15,16 +15,18 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::helpers;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A machine with nothing on it but a data directory.
-struct Machine {
+pub struct Machine {
     _folder: TempDir,
-    data_dir: PathBuf,
+    pub data_dir: PathBuf,
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).expect("its mode");
         let data_dir = folder.path().join("data");
@@ -35,7 +37,7 @@ impl Machine {
     }
 
     /// The binary with a clean environment: no setting of the tester's machine.
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_odoo-bridge"));
         command.args(args).env_clear().env("BRIDGE_DATA_DIR", &self.data_dir);
         command.env("PATH", std::env::join_paths(config::search_path()).expect("a path"));
@@ -48,8 +50,17 @@ impl Machine {
     }
 
     fn serve(&self) -> Serving {
-        let mut child = self
-            .command(&["serve", "--site-addr", "127.0.0.1:0"])
+        self.serve_by(self.command(&["serve"]))
+    }
+
+    /// Starts what this command starts, on a free port.
+    pub fn serve_by(&self, mut command: Command) -> Serving {
+        let kept = helpers::logs_folder();
+        if kept.is_some() && !command.get_envs().any(|(name, _)| name == "RUST_LOG") {
+            command.env("RUST_LOG", helpers::EVERYTHING);
+        }
+        let mut child = command
+            .args(["--site-addr", "127.0.0.1:0"])
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -57,8 +68,14 @@ impl Machine {
         let log = Arc::new(Mutex::new(String::new()));
         let stderr = BufReader::new(child.stderr.take().expect("its log"));
         let sink = Arc::clone(&log);
+        let mut kept = kept.map(|folder| {
+            fs::File::create(folder.join(format!("binary-{}.log", child.id()))).expect("a file for the log")
+        });
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
+                if let Some(kept) = &mut kept {
+                    writeln!(kept, "{line}").expect("the log is kept");
+                }
                 let mut log = sink.lock().expect("the log");
                 log.push_str(&line);
                 log.push('\n');
@@ -96,14 +113,14 @@ impl Machine {
 }
 
 /// A running `serve`; killed when the test ends.
-struct Serving {
+pub struct Serving {
     child: Child,
     log: Arc<Mutex<String>>,
-    url: String,
+    pub url: String,
 }
 
 impl Serving {
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         self.log.lock().expect("the log").clone()
     }
 
@@ -113,7 +130,7 @@ impl Serving {
     }
 
     /// As an operator stops it; gives the exit code.
-    fn terminate(mut self) -> Option<i32> {
+    pub fn terminate(&mut self) -> Option<i32> {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a number")).expect("a number");
         kill_process(pid, Signal::TERM).expect("told to stop");
         let mut code = None;
@@ -227,6 +244,10 @@ fn a_wrong_setting_stops_with_exit_code_2_and_one_sentence_that_names_it() {
     for (name, value) in [
         ("LEPTOS_SITE_ADDR", "here"),
         ("ODOO_URL", "https://admin:hunter2@odoo.example.com"),
+        ("ODOO_URL", "ftp://odoo.example.com"),
+        ("ODOO_URL", "https://odoo.example.com:0"),
+        ("ODOO_URL", "http://169.254.169.254"),
+        ("ODOO_URL", "http://[::ffff:169.254.169.254]:8069"),
         ("ODOO_TRANSPORT", "pigeon"),
         ("ODOO_DB", "without an address"),
         ("ODOO_TIMEOUT_SECS", "soon"),
@@ -250,7 +271,7 @@ fn a_wrong_setting_stops_with_exit_code_2_and_one_sentence_that_names_it() {
 #[test]
 fn subcommands_work_beside_a_running_serve() {
     let machine = Machine::new();
-    let serving = machine.serve();
+    let mut serving = machine.serve();
     let key = machine.create_key("Beside");
     let (status, answer) = serving.call(&key["key"]);
     assert_eq!((status, &answer["success"]), (200, &json!(true)), "{answer}");
@@ -337,6 +358,56 @@ fn the_bridge_recovers_by_itself_when_its_database_dies() {
     );
 }
 
+/// Starts what is told to stop before it is ready: as soon as `is_time` says so of what it logged.
+fn stopped_early(mut command: Command, is_time: impl Fn(&str) -> bool) -> (Option<i32>, String) {
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut log = String::new();
+    for line in BufReader::new(child.stderr.take().expect("its log"))
+        .lines()
+        .map_while(Result::ok)
+    {
+        log.push_str(&line);
+        log.push('\n');
+        if is_time(&line) {
+            let pid = Pid::from_raw(i32::try_from(child.id()).expect("a number")).expect("a number");
+            kill_process(pid, Signal::TERM).expect("told to stop");
+        }
+    }
+    (child.wait().expect("it ends").code(), log)
+}
+
+#[test]
+fn told_to_stop_while_it_waits_for_its_database_it_ends_with_0() {
+    let machine = Machine::new();
+    let nowhere = "postgres://127.0.0.1:1/none";
+    let command = machine.command(&["serve", "--site-addr", "127.0.0.1:0", "--database-url", nowhere]);
+    let began = Instant::now();
+    let (code, log) = stopped_early(command, |line| line.contains("waiting for the database"));
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("told to stop before it served"), "{log}");
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "it does not wait to the end: {:?}",
+        began.elapsed()
+    );
+}
+
+#[test]
+fn told_to_stop_while_its_own_database_starts_it_ends_with_0_and_leaves_no_process() {
+    let machine = Machine::new();
+    let mut command = machine.command(&["serve", "--site-addr", "127.0.0.1:0"]);
+    // The private database's own words come into the log as soon as it runs.
+    command.env("RUST_LOG", "info,odoo_bridge=debug");
+    let (code, log) = stopped_early(command, |line| line.contains("starting PostgreSQL"));
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains("Odoo Bridge is ready"), "it was early: {log}");
+    eventually("its database is gone", || !machine.postgres_pid().is_some_and(runs));
+}
+
 #[test]
 fn check_says_what_is_wrong_and_how_to_mend_it() {
     let machine = Machine::new();
@@ -374,6 +445,19 @@ fn check_says_what_is_wrong_and_how_to_mend_it() {
     );
     assert!(!all.contains("hunter"), "a secret is printed: {all}");
 
+    let output = machine
+        .command(&["check"])
+        .env("BRIDGE_SMTP_URL", format!("smtp://{closed}"))
+        .env("BRIDGE_MAIL_FROM", "bridge@example.com")
+        .output()
+        .expect("it runs");
+    let all = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{all}");
+    assert!(
+        all.contains("FAIL  mail: no connection to the mail server. Check BRIDGE_SMTP_URL"),
+        "{all}"
+    );
+
     fs::set_permissions(&machine.data_dir, fs::Permissions::from_mode(0o777)).expect("its mode");
     let output = machine.run(&["check"]);
     assert_eq!(output.status.code(), Some(1));
@@ -400,9 +484,8 @@ fn check_names_a_wrong_setting_and_goes_on() {
     );
 }
 
-#[test]
-fn the_demo_odoo_says_how_to_point_a_bridge_at_it() {
-    let machine = Machine::new();
+/// Runs a demo Odoo meanwhile, and tells the settings that point at it.
+fn beside_a_demo_odoo<T>(machine: &Machine, work: impl FnOnce(&[(String, String)]) -> T) -> T {
     let mut child = machine
         .command(&["demo-odoo", "--listen", "127.0.0.1:0"])
         .stdout(Stdio::piped())
@@ -410,20 +493,69 @@ fn the_demo_odoo_says_how_to_point_a_bridge_at_it() {
         .spawn()
         .expect("it starts");
     let mut stdout = BufReader::new(child.stdout.take().expect("its stdout"));
-    let settings = stdout
+    let line = stdout
         .by_ref()
         .lines()
         .map_while(Result::ok)
         .find(|line| line.contains("ODOO_URL="))
         .expect("the settings");
-    let settings = settings.split_whitespace().filter_map(|word| word.split_once('='));
-    let check = machine.command(&["check"]).envs(settings).output();
+    let settings: Vec<_> = line
+        .split_whitespace()
+        .filter_map(|word| word.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let result = work(&settings);
     let _ = child.kill();
     let _ = child.wait();
+    result
+}
+
+#[test]
+fn the_demo_odoo_says_how_to_point_a_bridge_at_it() {
+    let machine = Machine::new();
+    let check = beside_a_demo_odoo(&machine, |settings| {
+        machine.command(&["check"]).envs(settings.iter().cloned()).output()
+    });
     let check = check.expect("it runs");
     let stdout = text(&check.stdout);
     assert!(check.status.success(), "{stdout}");
     assert!(stdout.contains("OK    Odoo sign-in: "), "{stdout}");
+}
+
+#[test]
+fn explain_asks_a_configured_odoo_what_fields_lead_to() {
+    let machine = Machine::new();
+    let file = machine.data_dir.with_file_name("orders.json");
+    let policy = r#"{"access":"rules","rules":[{"model":"sale.order","operations":["read"]},
+        {"model":"res.partner","operations":["read"],"read_fields":["name"]}]}"#;
+    fs::write(&file, policy).expect("a policy");
+    let path = file.to_str().expect("a path");
+    beside_a_demo_odoo(&machine, |settings| {
+        for (domain, code, said) in [
+            (r#"[[["partner_id.name","=",7]]]"#, 0, "Allowed by rule 1."),
+            (
+                r#"[[["partner_id.email","=",7]]]"#,
+                1,
+                "Refused by \"read_fields\" (email)",
+            ),
+            (
+                r#"[[["partner_id","ilike","x"]]]"#,
+                1,
+                "Refused by \"read_fields\" (partner_id)",
+            ),
+        ] {
+            let call = ["--model", "sale.order", "--method", "search", "--args", domain];
+            let explain = [&["explain", "--policy", path], &call[..]].concat();
+            let output = machine
+                .command(&explain)
+                .envs(settings.iter().cloned())
+                .output()
+                .expect("it runs");
+            let stdout = text(&output.stdout);
+            assert_eq!(output.status.code(), Some(code), "{domain}: {stdout}");
+            assert!(stdout.contains(said), "{domain}: {stdout}");
+        }
+    });
 }
 
 #[test]
@@ -470,19 +602,49 @@ fn a_key_is_made_with_a_preset_or_a_file_and_explained_by_its_prefix() {
         let printed: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         printed["prefix"].as_str().expect("a prefix").to_owned()
     };
-    let explain = |prefix: &str, method: &str| {
-        let call = ["--model", "res.partner", "--method", method, "--args", "[[1]]"];
-        let output = machine.run(&[&["explain", "--key", prefix], &call[..]].concat());
-        output.status.code()
+    let explained = |prefix: &str, method: &str, args: &str| {
+        let call = ["--model", "res.partner", "--method", method, "--args", args];
+        machine.run(&[&["explain", "--key", prefix], &call[..]].concat())
     };
+    let explain = |prefix: &str, method: &str, args: &str| explained(prefix, method, args).status.code();
     let (reader, full, contacts) = (made(&[]), made(&["--access", "full"]), made(&["--access", "contacts"]));
     for (prefix, read, unlink) in [(&reader, 0, 1), (&full, 0, 0), (&contacts, 0, 1)] {
         assert_eq!(
-            (explain(prefix, "read"), explain(prefix, "unlink")),
+            (
+                explain(prefix, "read", r#"[[1],["name"]]"#),
+                explain(prefix, "unlink", "[[1]]")
+            ),
             (Some(read), Some(unlink)),
             "{prefix}"
         );
     }
+    // All fields but secret ones: which those are, only Odoo tells.
+    let all = explained(&reader, "read", "[[1]]");
+    assert!(
+        all.status.code() == Some(1) && String::from_utf8_lossy(&all.stdout).contains("only Odoo tells"),
+        "{all:?}"
+    );
     let refused = machine.run(&["create-key", "--name", "x", "--access", "root"]);
     assert_eq!(refused.status.code(), Some(2));
+
+    let policy = machine.data_dir.with_file_name("full.json");
+    fs::write(&policy, r#"{"access":"full"}"#).expect("a policy");
+    let policy = policy.to_str().expect("a path");
+    for (access, warns) in [
+        (["--access", "full"], true),
+        (["--policy", policy], true),
+        (["--access", "contacts"], false),
+    ] {
+        let output = machine.run(&[&["create-key", "--name", "warned", "--json"], &access[..]].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            said.contains("warning: this key has full access"),
+            warns,
+            "{access:?}: {said}"
+        );
+        serde_json::from_slice::<Value>(&output.stdout).expect("one object and nothing else");
+    }
+    let unknown = machine.run(&["create-key", "--name", "x", "--shared", "Robots"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("no such policy"));
 }

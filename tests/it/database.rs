@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
+use odoo_bridge::server::database;
 use serde_json::json;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::helpers::{Actor, client, eventually, make_key, start};
+use crate::faults::{Fault, Faulty};
+use crate::helpers::{Actor, Answer, client, eventually, make_key, start};
 
 /// A way to the database that can be cut.
 pub struct Wire {
@@ -125,4 +129,155 @@ async fn a_database_that_is_down_is_told_and_the_bridge_recovers_by_itself(pool:
         actor.call(&body).await.status == 200
     })
     .await;
+}
+
+/// How long each fault lasts; RELIABILITY_SECS=60 for the figures of docs/reliability.md.
+#[expect(clippy::disallowed_methods, reason = "a setting of the test, not of the bridge")]
+fn fault_time() -> Duration {
+    let secs = std::env::var("RELIABILITY_SECS")
+        .ok()
+        .and_then(|secs| secs.parse().ok());
+    Duration::from_secs(secs.unwrap_or(3))
+}
+
+#[sqlx::test]
+async fn whatever_happens_to_the_way_to_the_database_every_call_is_answered_in_time(pool: PgPool) {
+    let way = Faulty::to(pool.connect_options().get_port()).await;
+    let options = (*pool.connect_options()).clone();
+    // As the binary opens it.
+    let bridged = database::pool(options.host("127.0.0.1").port(way.port()));
+    let bridge = start(bridged, &["--odoo-transport", "jsonrpc"]).await;
+    let key = make_key(&pool, "load", odoo_bridge::keys::policy::FULL).await;
+    let actor = Actor {
+        address: format!("http://{}", bridge.address),
+        client: client(),
+        key: Some(key.plaintext),
+    };
+    let body = json!({"model": "sale.order", "method": "search_count", "args": [[]]});
+    let writes = json!({"model": "res.partner", "method": "write", "args": [[1], {"comment": "x"}]});
+    eventually("it works at first", || async { actor.call(&body).await.status == 200 }).await;
+    let mut told = Vec::new();
+    // The first, those before each fault, and those that found that it is back.
+    let mut ok = 1 + 8 + 8;
+    for fault in [
+        Fault::NoListener,
+        Fault::Refused,
+        Fault::Reset,
+        Fault::BlackHole,
+        Fault::SlowBytes,
+        Fault::HalfAnswer,
+        Fault::Garbage,
+        Fault::HtmlPage,
+    ] {
+        // Until it listens again, and trusts what it remembers.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        actor.call(&body).await.data();
+        way.set(fault);
+        let until = Instant::now() + fault_time();
+        let load = (0..8).map(|number| {
+            let (actor, body, writes) = (actor.clone(), &body, &writes);
+            async move {
+                let mut answers = Vec::new();
+                while Instant::now() < until {
+                    let began = Instant::now();
+                    // Some have to be written down before they are sent.
+                    let answer = if number < 6 {
+                        actor.call(body).await
+                    } else {
+                        let request = actor.request(reqwest::Method::POST, "/call");
+                        let request = request.header("Idempotency-Key", uuid::Uuid::now_v7().to_string());
+                        Answer::of(request.json(writes).send().await.expect("an answer")).await
+                    };
+                    let code = if answer.status == 200 { "ok" } else { answer.code() };
+                    answers.push((code.to_owned(), began.elapsed()));
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                answers
+            }
+        });
+        let answers: Vec<_> = join_all(load).await.into_iter().flatten().collect();
+        let ended = Instant::now();
+        way.set(Fault::None);
+        while actor.call(&body).await.status != 200 {
+            assert!(ended.elapsed() < Duration::from_secs(2), "{fault:?}: not back in time");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let back = ended.elapsed();
+        let slowest = answers.iter().map(|answer| answer.1).max().expect("answers");
+        // Twice as long as the database is waited for: the key, and the writing down.
+        assert!(slowest < Duration::from_secs(9), "{fault:?}: {slowest:?}");
+        let right = answers.iter().all(|(code, _)| ["ok", "unavailable"].contains(&&**code));
+        assert!(right, "{fault:?}: {answers:?}");
+        let refused = answers.iter().filter(|(code, _)| code != "ok").count();
+        assert!(refused > 0, "{fault:?} was felt");
+        // A connection that ends is noticed at once; silence after a second.
+        if fault == Fault::BlackHole {
+            assert!(refused < answers.len(), "what is remembered is trusted for a second");
+        }
+        ok += answers.len() - refused;
+        told.push(format!(
+            "{fault:?}: {} answers, {refused} of them unavailable, slowest {slowest:.2?}, back after {back:.2?}",
+            answers.len()
+        ));
+    }
+    eventually(
+        "every call has its record, also those of the time without a database",
+        || async {
+            let count: i64 = sqlx::query_scalar("SELECT count(*) FROM call_records WHERE code = 'ok'")
+                .fetch_one(&pool)
+                .await
+                .expect("a count");
+            count == i64::try_from(ok).expect("a number")
+        },
+    )
+    .await;
+    assert_eq!(bridge.state.records.dropped(), 0);
+    #[expect(
+        clippy::print_stdout,
+        reason = "the figures of docs/reliability.md, with --nocapture"
+    )]
+    {
+        println!("{}", told.join("\n"));
+    }
+    bridge.stop().await;
+}
+
+#[sqlx::test]
+async fn a_revocation_binds_within_a_second_when_the_listening_connection_ends_right_before(pool: PgPool) {
+    let bridge = start(pool.clone(), &["--odoo-transport", "jsonrpc"]).await;
+    let body = json!({"model": "sale.order", "method": "search_count", "args": [[]]});
+    for round in 0..5 {
+        let key = make_key(&pool, "revoked", odoo_bridge::keys::policy::FULL).await;
+        let actor = Actor {
+            address: format!("http://{}", bridge.address),
+            client: client(),
+            key: Some(key.plaintext),
+        };
+        actor.call(&body).await.data();
+        let ended: bool = sqlx::query_scalar(
+            "SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM pg_stat_activity
+             WHERE datname = current_database() AND query ILIKE 'LISTEN%'",
+        )
+        .fetch_one(&pool)
+        .await
+        .expect("told");
+        assert!(ended, "{round}: nobody listened");
+        sqlx::query("UPDATE api_keys SET revoked_at = now()")
+            .execute(&pool)
+            .await
+            .expect("revoked");
+        let revoked = Instant::now();
+        eventually("the key is refused", || async { actor.call(&body).await.status == 401 }).await;
+        assert!(revoked.elapsed() < Duration::from_secs(1), "{:?}", revoked.elapsed());
+        eventually("it listens again", || async {
+            let listening: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE 'LISTEN%'",
+            )
+            .fetch_one(&pool)
+            .await
+            .expect("a count");
+            listening > 0
+        })
+        .await;
+    }
 }

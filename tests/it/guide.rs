@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use std::process::Output;
 
 use odoo_bridge::error::ErrorCode;
+use odoo_bridge::guide::errors;
 use odoo_bridge::guide::snippets::snippets;
+use odoo_bridge::keys::policy::READ_ONLY;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::process::Command;
 
-use crate::helpers::{Actor, Answer, TestApp};
+use crate::helpers::{Actor, Answer, TestApp, make_key};
 
 const STAND_IN: &str = include_str!("guide_apps_script.js");
 
@@ -302,4 +304,80 @@ fn the_paper_lists_exactly_the_codes_that_are_answered() {
         })
         .collect();
     assert_eq!(rows, expected);
+}
+
+#[sqlx::test]
+async fn what_the_page_of_an_error_shows_is_what_the_bridge_answers(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let full = app.with(&app.key("full").await);
+    let reads = app.with(&make_key(&app.pool, "reads", READ_ONLY).await);
+    let page = |code: &str| errors::explained(code).expect("a page");
+    let told = |answer: &Answer| {
+        (
+            answer.code().to_owned(),
+            answer.json["error"].as_str().map(str::to_owned),
+        )
+    };
+    for (actor, code) in [
+        (&full, "invalid_request"),
+        (&reads, "policy_denied"),
+        (&full, "odoo_not_found"),
+    ] {
+        let page = page(code);
+        let request = actor
+            .request(Method::POST, "/call")
+            .header("Content-Type", "application/json");
+        let answer = Answer::of(request.body(page.example).send().await.expect("an answer")).await;
+        assert_eq!(told(&answer), (code.to_owned(), Some(page.sentence.to_owned())));
+        if !page.details.is_empty() {
+            let details: Value = serde_json::from_str(page.details).expect("JSON");
+            assert_eq!(answer.json["details"], details, "{code}");
+        }
+    }
+    let get = Answer::of(full.get("/call").await).await;
+    let plain = Answer::of(
+        full.request(Method::POST, "/call")
+            .body("{}")
+            .send()
+            .await
+            .expect("an answer"),
+    )
+    .await;
+    let nobody = app.anonymous().call(&json!({})).await;
+    for (answer, code) in [
+        (get, "method_not_allowed"),
+        (plain, "unsupported_media_type"),
+        (nobody, "unauthenticated"),
+    ] {
+        assert_eq!(told(&answer), (code.to_owned(), Some(page(code).sentence.to_owned())));
+    }
+}
+
+#[sqlx::test]
+async fn each_code_has_a_page_for_whoever_is_signed_in(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let person = app.signed_in().await;
+    for page in &errors::PAGES {
+        let response = person.get(&format!("/guide/errors/{}", page.code)).await;
+        assert_eq!(response.status(), 200);
+        let text = response.text().await.expect("a page");
+        assert!(text.contains("What to check"), "{}", page.code);
+    }
+    assert!(
+        person
+            .get("/guide/errors")
+            .await
+            .text()
+            .await
+            .expect("a page")
+            .contains("outcome_unknown")
+    );
+    let unknown = person.get("/guide/errors/no_such").await;
+    assert!(
+        unknown
+            .text()
+            .await
+            .expect("a page")
+            .contains("There is no such error code.")
+    );
 }

@@ -1,6 +1,8 @@
 //! The bridge under test, and the actors that use it.
 
-use std::sync::Arc;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use clap::Parser as _;
@@ -11,17 +13,22 @@ use odoo_bridge::keys::model::{CreatedKey, KeyName};
 use odoo_bridge::keys::policy::FULL;
 use odoo_bridge::server::request_id::{RequestId, X_REQUEST_ID};
 use odoo_bridge::server::serve::Bridge;
+use odoo_bridge::session::model::Role;
 use odoo_bridge::session::sign_in;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use sqlx::PgPool;
+use tokio::io::{AsyncRead, BufReader, Lines};
 use tokio::net::TcpListener;
 
 /// The one person of the tests.
 pub const EMAIL: &str = "operator@example.com";
 /// Their password.
 pub const PASSWORD: &str = "correct horse battery staple";
+
+/// The bridge's own key, of every bridge under test.
+pub const SECRET_KEY: &str = "b2Rvby1icmlkZ2UgdGVzdHMsIG9ubHkgZm9yIHRlc3Q=";
 
 /// A running bridge on a port of its own, with a database of its own.
 pub struct TestApp {
@@ -76,7 +83,7 @@ impl TestApp {
     /// A person who signed in through the form.
     pub async fn signed_in(&self) -> Actor {
         // A second sign-in of the same person finds the account there.
-        let _ = sign_in::create_user(&self.pool, EMAIL, PASSWORD.to_owned().into()).await;
+        let _ = sign_in::create_user(&self.pool, EMAIL, PASSWORD.to_owned().into(), Role::Admin).await;
         let actor = self.anonymous();
         let response = actor
             .request(Method::POST, "/api/sign_in")
@@ -116,9 +123,68 @@ pub async fn post_policy(person: &Actor, id: impl std::fmt::Display, form: &[(&s
     (response.status().as_u16(), response.text().await.expect("a page"))
 }
 
+/// What is logged where everything is to be seen; by name what the bridge keeps quiet otherwise.
+pub const EVERYTHING: &str = "debug,odoo_bridge=trace,hyper=debug,hyper_util=debug,h2=debug,reqwest=debug,rustls=debug,sqlx=debug,tower=debug,leptos_router=debug";
+
+/// Where the logs of bridges under test are kept, for scripts/leaks.sh; usually nowhere.
+#[expect(clippy::disallowed_methods, reason = "a setting of the tests, not of the bridge")]
+pub fn logs_folder() -> Option<PathBuf> {
+    std::env::var_os("BRIDGE_TEST_LOGS").map(PathBuf::from)
+}
+
+/// Everything that the bridges in this process log goes to a file, if logs are kept.
+fn keep_log() {
+    static BEGUN: Once = Once::new();
+    BEGUN.call_once(|| {
+        let Some(folder) = logs_folder() else { return };
+        let file = folder.join(format!("tests-{}.log", std::process::id()));
+        let file = std::fs::File::create(file).expect("a file for the log");
+        tracing_subscriber::fmt()
+            .with_env_filter(EVERYTHING)
+            .with_ansi(false)
+            .with_writer(Arc::new(file))
+            .init();
+    });
+}
+
+/// Reads a binary's log to its end, so that it never waits for room, and keeps it if logs
+/// are kept. `begun` is what was read of it already.
+pub fn keep_binary_log<R: AsyncRead + Unpin + Send + 'static>(id: u32, begun: &[String], mut log: Lines<BufReader<R>>) {
+    let file = logs_folder()
+        .map(|folder| std::fs::File::create(folder.join(format!("binary-{id}.log"))).expect("a file for the log"));
+    let keep = move |line: &str| {
+        if let Some(mut file) = file.as_ref() {
+            writeln!(file, "{line}").expect("the log is kept");
+        }
+    };
+    for line in begun {
+        keep(line);
+    }
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = log.next_line().await {
+            keep(&line);
+        }
+    });
+}
+
 /// A bridge as `serve` starts it.
 pub async fn start(pool: PgPool, args: &[&str]) -> Bridge {
-    let args = [&["odoo-bridge"], args].concat();
+    keep_log();
+    // Not one in a file: a test leaves nothing behind.
+    let key: &[&str] = if args.contains(&"--secret-key") {
+        &[]
+    } else {
+        &["--secret-key", SECRET_KEY]
+    };
+    // What a bridge leaves on disk is no other's.
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(uuid::Uuid::now_v7().to_string());
+    let folder = folder.to_str().expect("a path");
+    let data: &[&str] = if args.contains(&"--data-dir") {
+        &[]
+    } else {
+        &["--data-dir", folder]
+    };
+    let args = [&["odoo-bridge"], args, key, data].concat();
     let settings = Cli::try_parse_from(args).expect("the arguments parse").settings;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     Bridge::start(Arc::new(settings), pool, listener)
@@ -134,6 +200,8 @@ pub fn client() -> reqwest::Client {
         .cookie_store(true)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
+        // An answer that never comes fails its test, instead of holding up all of them.
+        .timeout(Duration::from_secs(120))
         .build()
         .expect("a client")
 }

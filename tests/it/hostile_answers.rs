@@ -483,7 +483,10 @@ fn proxies() -> Vec<HostileAnswer> {
         http("a challenge", 401, "text/html", page),
         http("a firewall", 403, "text/html", page),
         http("an unknown database", 404, "text/html", "<h1>Not Found</h1>"),
-        http("a proxy's limit", 429, "text/html", page),
+        HostileAnswer {
+            expected: &["overloaded"],
+            ..http("a proxy's limit", 429, "text/html", page)
+        },
         http("a crash", 500, "text/html", "<h1>Internal Server Error</h1>"),
         http(
             "a gateway without Odoo",

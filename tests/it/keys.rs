@@ -218,7 +218,7 @@ async fn the_list_is_searched_filtered_sorted_and_paged(pool: PgPool) {
         &app.pool,
         &app.bridge.state.keys,
         odd.key.id,
-        odoo_bridge::ids::UserId(uuid::Uuid::nil()),
+        &odoo_bridge::audit::log::Actor::COMMAND_LINE,
     )
     .await
     .expect("revoked");

@@ -184,6 +184,88 @@ async fn a_key_is_bound_to_its_addresses(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn every_answer_of_a_limited_key_tells_what_is_left_whatever_it_is(pool: PgPool) {
+    let app = TestApp::spawn_with(pool, &["--trusted-proxies", "127.0.0.1"]).await;
+    let shop = "https://shop.example.com";
+    let limits = json!({"per_minute": 1, "burst": 3, "per_day": 50, "per_month": 500, "addresses": ["192.0.2.0/24"], "origins": [shop]});
+    let actor = limited(&app, &limits.to_string()).await;
+    let send = async |address: &str, origin: &str, body: Value| {
+        let request = actor.client.post(format!("{}/call", app.address)).json(&body);
+        let request = request.header("X-API-KEY", actor.key.as_deref().unwrap_or_default());
+        let request = request.header("X-Forwarded-For", address).header("Origin", origin);
+        Answer::of(request.send().await.expect("an answer")).await
+    };
+    let told = |answer: &Answer, code: &str, pace: u32, day: u32| {
+        assert_eq!(answer.json["code"].as_str().unwrap_or("ok"), code, "{}", answer.text);
+        let told = header(answer, "ratelimit");
+        for part in [
+            format!("\"pace\";r={pace};"),
+            format!("\"month\";r={};", day + 450),
+            format!("\"day\";r={day};"),
+        ] {
+            assert!(told.contains(&part), "{code}: {told} has no {part}");
+        }
+        assert_eq!(
+            header(answer, "ratelimit-policy").matches(";q=").count(),
+            3,
+            "{:?}",
+            answer.headers
+        );
+    };
+    told(&send("198.51.100.7", shop, count()).await, "policy_denied", 3, 50);
+    told(
+        &send("192.0.2.7", "https://elsewhere.example.com", count()).await,
+        "policy_denied",
+        3,
+        50,
+    );
+    let create = json!({"model": "res.partner", "method": "create", "args": [{"name": "x"}]});
+    told(&send("192.0.2.7", shop, create).await, "policy_denied", 2, 49);
+    app.demo.faults().set_latency(Duration::from_millis(1));
+    told(
+        &send("192.0.2.7", shop, json!({"model": 5})).await,
+        "invalid_request",
+        1,
+        49,
+    );
+    told(&send("192.0.2.7", shop, count()).await, "ok", 0, 49);
+    told(&send("192.0.2.7", shop, count()).await, "rate_limited", 0, 49);
+}
+
+#[sqlx::test]
+async fn a_write_that_takes_too_long_or_answers_too_much_has_an_unknown_outcome(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let writer = async |limits: &str| {
+        let name = KeyName::parse("writer").expect("a name");
+        let new = NewKey {
+            policy: FULL,
+            limits,
+            ..NewKey::named(&name)
+        };
+        app.with(&issue::create(&app.pool, new).await.expect("a key"))
+    };
+    let create = json!({"model": "res.partner", "method": "create", "args": [[{"name": "x"}, {"name": "y"}]]});
+    let small = writer(r#"{"max_answer_bytes":2}"#).await;
+    let refused = small.call(&create).await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (504, "outcome_unknown"),
+        "{}",
+        refused.text
+    );
+    let quick = writer(r#"{"max_runtime_secs":1}"#).await;
+    app.demo.faults().set_latency(Duration::from_secs(20));
+    let refused = quick.call(&create).await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (504, "outcome_unknown"),
+        "{}",
+        refused.text
+    );
+    assert_eq!(refused.json["retryable"], false, "{}", refused.text);
+}
+
+#[sqlx::test]
 async fn an_answer_that_is_too_large_for_its_key_is_not_passed_on(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     let actor = limited(&app, r#"{"max_answer_bytes":2000}"#).await;
@@ -247,6 +329,11 @@ async fn a_web_page_may_use_a_key_that_names_it_and_is_asked_without_a_key(pool:
             .is_ok_and(|names| names.contains("x-api-key"))
     );
     assert_eq!(preflight.headers()["vary"], "origin");
+    assert!(
+        preflight.headers()["server-timing"]
+            .to_str()
+            .is_ok_and(|timing| timing.starts_with("total;dur="))
+    );
     let foreign = asks("https://elsewhere.example.com").await;
     assert_eq!(foreign.status(), 405);
     assert!(
@@ -317,4 +404,117 @@ async fn a_call_that_takes_longer_than_its_key_may_is_given_up(pool: PgPool) {
         refused.text
     );
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[sqlx::test]
+async fn many_calls_at_the_moment_when_a_quota_is_counted_anew_are_counted_once_each(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let actor = limited(&app, r#"{"per_day":1000}"#).await;
+    let body = count();
+    let left = |answer: &Answer| {
+        let told = header(answer, "ratelimit").to_owned();
+        let left = told
+            .split("r=")
+            .nth(1)
+            .and_then(|rest| rest.split(';').next().map(str::to_owned));
+        left.and_then(|left| left.parse::<u64>().ok()).expect("what is left")
+    };
+    for round in 1..=2 {
+        for answer in join_all((0..30).map(|_| actor.call(&body))).await {
+            answer.data();
+        }
+        // A count is good for five seconds; the records of calls are in the database by then.
+        tokio::time::sleep(Duration::from_millis(5_300)).await;
+        let next: Vec<_> = join_all((0..20).map(|_| actor.call(&body))).await;
+        let lowest = next.iter().map(left).min().expect("answers");
+        assert!(next.iter().all(|answer| answer.status == 200), "{}", next[0].text);
+        assert_eq!(lowest, 1_000 - 50 * round, "round {round}");
+    }
+}
+
+async fn spawn_small(pool: PgPool) -> TestApp {
+    let line = ["--odoo-queue-length", "1", "--odoo-queue-wait-secs", "1"];
+    let args = [
+        &["--odoo-transport", "jsonrpc", "--odoo-concurrent-calls", "1"],
+        &line[..],
+    ];
+    TestApp::spawn_with(pool, &args.concat()).await
+}
+
+#[sqlx::test]
+async fn a_call_that_was_not_sent_takes_nothing_of_a_quota(pool: PgPool) {
+    let app = spawn_small(pool).await;
+    let (other, actor) = (
+        app.with(&app.key("other").await),
+        limited(&app, r#"{"per_day":2}"#).await,
+    );
+    other.call(&count()).await.data();
+    app.demo.faults().set_latency(Duration::from_secs(3));
+    let slow = {
+        let other = other.clone();
+        tokio::spawn(async move { other.call(&count()).await })
+    };
+    eventually("it has the turn", || async {
+        app.bridge.state.odoo.report().load.running == 1
+    })
+    .await;
+    let body = count();
+    for refused in join_all((0..3).map(|_| actor.call(&body))).await {
+        assert_eq!(refused.code(), "overloaded", "{}", refused.text);
+    }
+    app.demo.faults().clear();
+    slow.await.expect("no panic").data();
+    for _ in 0..2 {
+        actor.call(&body).await.data();
+    }
+    assert_eq!(actor.call(&body).await.code(), "quota_exceeded");
+}
+
+#[sqlx::test]
+async fn a_call_that_was_sent_counts_for_good_also_if_nobody_waited_for_its_answer(pool: PgPool) {
+    let app = TestApp::spawn(pool.clone()).await;
+    let name = KeyName::parse("gone").expect("a name");
+    let new = NewKey {
+        limits: r#"{"per_day":3,"max_runtime_secs":1}"#,
+        policy: READ_ONLY,
+        ..NewKey::named(&name)
+    };
+    let key = issue::create(&pool, new).await.expect("a key");
+    let actor = app.with(&key);
+    actor.call(&count()).await.data();
+    app.demo.faults().set_latency(Duration::from_secs(20));
+    let body = count();
+    let leaving = {
+        let (actor, body) = (actor.clone(), body.clone());
+        tokio::spawn(async move { actor.call(&body).await })
+    };
+    eventually("Odoo has it", || async { app.demo.counts().of("execute_kw") == 2 }).await;
+    leaving.abort();
+    assert_eq!(actor.call(&body).await.code(), "odoo_timeout");
+    eventually("all three are recorded", || async {
+        app.bridge.state.records.flush(&pool).await.expect("written");
+        let recorded = "SELECT count(*) FROM call_records WHERE way = 'jsonrpc'";
+        let recorded: i64 = sqlx::query_scalar(recorded).fetch_one(&pool).await.expect("a count");
+        recorded == 3
+    })
+    .await;
+    // Another instance knows of them by the records only.
+    let other = TestApp::spawn(pool).await;
+    assert_eq!(other.with(&key).call(&body).await.code(), "quota_exceeded");
+}
+
+#[sqlx::test]
+async fn a_call_with_an_idempotency_key_keeps_its_place_when_its_client_goes_away(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let actor = limited(&app, r#"{"concurrent":1}"#).await;
+    actor.call(&count()).await.data();
+    app.demo.faults().set_latency(Duration::from_secs(4));
+    let request = actor.request(Method::POST, "/call").header("Idempotency-Key", "gone");
+    let leaving = tokio::spawn(request.json(&count()).send());
+    eventually("Odoo has it", || async { app.demo.counts().of("execute_kw") == 2 }).await;
+    leaving.abort();
+    let body = count();
+    assert_eq!(actor.call(&body).await.code(), "rate_limited", "its call still runs");
+    app.demo.faults().clear();
+    eventually("its place is free", || async { actor.call(&body).await.status == 200 }).await;
 }

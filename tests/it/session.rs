@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Duration, Utc};
 use odoo_bridge::error::ErrorCode;
-use odoo_bridge::session::sign_in::{self, SetupToken, ensure_first_user, has_users};
+use odoo_bridge::session::model::Role;
+use odoo_bridge::session::sign_in::{self, Entered, SetupToken, ensure_first_user, has_users};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -27,9 +28,17 @@ fn now() -> DateTime<Utc> {
 }
 
 async fn user(pool: &PgPool) {
-    sign_in::create_user(pool, EMAIL, PASSWORD.into())
+    sign_in::create_user(pool, EMAIL, PASSWORD.into(), Role::Admin)
         .await
         .expect("a user");
+}
+
+/// Without a second factor the password is enough.
+fn opened(entered: Entered) -> sign_in::NewSession {
+    match entered {
+        Entered::Session(session) => session,
+        Entered::CodeOwed(_) => panic!("a code is owed"),
+    }
 }
 
 /// What a sign-in at `now` from `address` comes to.
@@ -40,7 +49,7 @@ async fn try_from(
     address: IpAddr,
     now: DateTime<Utc>,
 ) -> Result<(), (ErrorCode, String, Option<u32>)> {
-    let result = sign_in::sign_in(pool, email, password.into(), address, now).await;
+    let result = sign_in::sign_in(pool, email, password.into(), &address.into(), now).await;
     result
         .map(drop)
         .map_err(|error| (error.code, error.message.into_owned(), error.retry_after_secs))
@@ -198,10 +207,82 @@ async fn a_flood_of_wrong_passwords_leaves_no_email_in_the_table(pool: PgPool) {
     assert!(rows.iter().all(|row| !row.contains("nobody")), "{rows:?}");
 }
 
+/// How many wrong passwords; RELIABILITY_SIGN_INS=10000 for the figure of docs/reliability.md.
+#[expect(clippy::disallowed_methods, reason = "a setting of the test, not of the bridge")]
+fn guesses() -> u32 {
+    let guesses = std::env::var("RELIABILITY_SIGN_INS")
+        .ok()
+        .and_then(|guesses| guesses.parse().ok());
+    guesses.unwrap_or(1_000)
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the figures of docs/reliability.md, with --nocapture"
+)]
+#[sqlx::test]
+async fn a_day_of_wrong_passwords_from_one_or_many_addresses_is_a_hundred_guesses(pool: PgPool) {
+    user(&pool).await;
+    let guesses = guesses();
+    let pause = Duration::days(1) / i32::try_from(guesses).expect("not so many");
+    for (round, from_many) in [(0, false), (2, true)] {
+        let (mut clock, mut checked) = (now() + Duration::days(round), 0);
+        for guess in 0..guesses {
+            let from = if from_many {
+                IpAddr::from((0x2001_0db8_u128 << 96 | u128::from(guess) << 64).to_be_bytes())
+            } else {
+                here()
+            };
+            match try_from(&pool, EMAIL, WRONG, from, clock).await {
+                Err((ErrorCode::Unauthenticated, ..)) => checked += 1,
+                Err((ErrorCode::RateLimited, ..)) => {}
+                other => panic!("{other:?}"),
+            }
+            clock += pause;
+        }
+        println!("{guesses} in a day, from many addresses: {from_many}: {checked} were checked");
+        assert!((5..=110).contains(&checked), "{checked} of {guesses} were checked");
+        let later = clock + Duration::minutes(15);
+        assert_eq!(try_at(&pool, EMAIL, PASSWORD, later).await, Ok(()), "its owner gets in");
+    }
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the figures of docs/reliability.md, with --nocapture"
+)]
+#[sqlx::test]
+async fn how_long_a_refusal_takes_does_not_tell_whether_an_account_exists(pool: PgPool) {
+    user(&pool).await;
+    let mut took = [Vec::new(), Vec::new()];
+    for number in 0..60 {
+        // A day later nothing is counted any more.
+        let at = now() + Duration::days(2 * number);
+        let mut pair = [(0, EMAIL), (1, "nobody@example.com")];
+        // Neither is always the first after the other's pause.
+        if number % 2 == 1 {
+            pair.reverse();
+        }
+        for (kind, email) in pair {
+            let started = std::time::Instant::now();
+            assert_eq!(try_at(&pool, email, WRONG, at).await, Err(ErrorCode::Unauthenticated));
+            took[kind].push(started.elapsed());
+        }
+    }
+    // How often the one is slower than the other: half the time, if they are alike (0.05 either way).
+    let [known, unknown] = &took;
+    let slower = known
+        .iter()
+        .flat_map(|one| unknown.iter().map(move |other| one > other));
+    let share = slower.clone().filter(|slower| *slower).count() as f64 / slower.count() as f64;
+    println!("a known account is slower to refuse than an unknown one in {share:.2} of pairs");
+    assert!((0.3..=0.7).contains(&share), "{share}");
+}
+
 // ---- the first user ----
 
 async fn set_up(pool: &PgPool, expected: &SetupToken, token: &str, email: &str) -> Result<(), ErrorCode> {
-    let result = sign_in::set_up(pool, expected, token, email, PASSWORD.into(), here(), now()).await;
+    let result = sign_in::set_up(pool, expected, token, email, PASSWORD.into(), &here().into(), now()).await;
     result.map(drop).map_err(|error| error.code)
 }
 
@@ -262,7 +343,16 @@ async fn a_bad_email_or_password_makes_no_user_and_leaves_the_token_good(pool: P
         set_up(&pool, &token, token.reveal(), "not an email").await,
         Err(ErrorCode::InvalidRequest)
     );
-    let short = sign_in::set_up(&pool, &token, token.reveal(), EMAIL, "short".into(), here(), now()).await;
+    let short = sign_in::set_up(
+        &pool,
+        &token,
+        token.reveal(),
+        EMAIL,
+        "short".into(),
+        &here().into(),
+        now(),
+    )
+    .await;
     assert_eq!(
         short.map(drop).map_err(|error| error.code),
         Err(ErrorCode::InvalidRequest)
@@ -291,7 +381,7 @@ async fn the_first_user_of_the_settings_is_made_only_while_there_is_none(pool: P
 #[sqlx::test]
 async fn one_email_is_one_account(pool: PgPool) {
     user(&pool).await;
-    let again = sign_in::create_user(&pool, &EMAIL.to_uppercase(), PASSWORD.into()).await;
+    let again = sign_in::create_user(&pool, &EMAIL.to_uppercase(), PASSWORD.into(), Role::Admin).await;
     assert_eq!(again.map_err(|error| error.code), Err(ErrorCode::Conflict));
 }
 
@@ -490,6 +580,24 @@ async fn signing_out_makes_the_cookie_useless(pool: PgPool) {
     assert_eq!(stolen.send().await.expect("the bridge answers").status(), 401);
 }
 
+#[sqlx::test]
+async fn a_sign_in_over_an_open_session_ends_that_one(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    user(&app.pool).await;
+    let person = app.anonymous();
+    let first = session_cookie(&log_in(&person, PASSWORD_FORM).await);
+    let second = session_cookie(&log_in(&person, PASSWORD_FORM).await);
+    for (cookie, status) in [(first, 401), (second, 200)] {
+        let pair = cookie.split(';').next().expect("a pair").to_owned();
+        let asked = app
+            .anonymous()
+            .request(Method::POST, "/api/list_keys")
+            .header("Cookie", pair)
+            .json(&all_keys());
+        assert_eq!(asked.send().await.expect("the bridge answers").status(), status);
+    }
+}
+
 fn session_cookie(response: &Response) -> String {
     let cookie = response
         .headers()
@@ -540,8 +648,9 @@ async fn a_copy_of_the_sessions_table_signs_nobody_in(pool: PgPool) {
 #[sqlx::test]
 async fn an_idle_session_ends_and_a_used_one_ends_too_in_time(pool: PgPool) {
     user(&pool).await;
-    let session = sign_in::sign_in(&pool, EMAIL, PASSWORD.into(), here(), now())
+    let session = sign_in::sign_in(&pool, EMAIL, PASSWORD.into(), &here().into(), now())
         .await
+        .map(opened)
         .expect("signed in");
     let token = session.token.hash();
     let alive = |at: Duration| {
@@ -568,8 +677,9 @@ async fn an_idle_session_ends_and_a_used_one_ends_too_in_time(pool: PgPool) {
 #[sqlx::test]
 async fn when_a_session_was_seen_is_written_once_a_minute_at_most(pool: PgPool) {
     user(&pool).await;
-    let session = sign_in::sign_in(&pool, EMAIL, PASSWORD.into(), here(), now())
+    let session = sign_in::sign_in(&pool, EMAIL, PASSWORD.into(), &here().into(), now())
         .await
+        .map(opened)
         .expect("signed in");
     let token = session.token.hash();
     let mut written = Vec::new();
@@ -844,4 +954,12 @@ async fn while_the_database_is_away_a_page_says_so_in_a_sentence(pool: PgPool) {
     let (parts, body) = ask("POST", "/api/list_keys", "application/json").await;
     assert_eq!(parts.status.as_u16(), 503);
     assert!(body.contains(r#""code":"unavailable""#), "{body}");
+}
+
+#[sqlx::test]
+async fn no_page_can_be_framed_by_another(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let response = app.anonymous().get("/login").await;
+    assert_eq!(response.headers()["content-security-policy"], "frame-ancestors 'none'");
+    assert_eq!(response.headers()["x-frame-options"], "DENY");
 }

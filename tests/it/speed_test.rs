@@ -243,7 +243,9 @@ async fn a_run_is_kept_even_if_the_person_goes_away(pool: PgPool) {
 async fn wait_for_lock(pool: &PgPool) {
     eventually("a test runs", || async {
         sqlx::query_scalar::<_, bool>(
-            "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted
+            // Held in a transaction: the bridge shows with another one that it is alive.
+            "SELECT EXISTS (SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)
+             WHERE locktype = 'advisory' AND granted AND state = 'idle in transaction'
              AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
         )
         .fetch_one(pool)

@@ -102,12 +102,11 @@ async fn a_way_that_is_switched_off_is_left_for_the_next(pool: PgPool) {
         .await;
     assert!(created.data().is_i64(), "{}", created.text);
     app.demo.faults().clear();
-    let by_session = app.demo.counts().of("call_kw");
+    // Which of the two comes first is a matter of what they cost at the moment.
+    let by_others = || app.demo.counts().of("call_kw") + app.demo.counts().of("execute_kw");
+    let before = by_others();
     assert_eq!(actor.call(&unlisted).await.code(), "odoo_not_found");
-    assert!(
-        app.demo.counts().of("call_kw") > by_session,
-        "a way that may have it was asked"
-    );
+    assert!(by_others() > before, "a way that may have it was asked");
     app.bridge.state.odoo.probe().await;
     assert_eq!(state_of(&app, Way::Web).0, WayState::Works, "it is taken again");
 }
@@ -117,9 +116,13 @@ async fn a_thousand_clients_with_broken_credentials_cost_one_trial_each(pool: Pg
     let app = TestApp::spawn_with(pool, &["--odoo-transport", "web"]).await;
     app.demo.faults().refuse_credentials(true);
     let actor = app.with(&app.key("crowd").await);
+    // The key is remembered, and Odoo not asked: what comes is not about the bridge's own database.
+    assert_eq!(actor.call(&json!({"model": 1})).await.code(), "invalid_request");
     let orders = count_orders();
     let answers = join_all((0..1_000).map(|_| actor.call(&orders))).await;
-    assert!(answers.iter().all(|answer| answer.code() == "odoo_auth_failed"));
+    for answer in answers {
+        assert_eq!(answer.code(), "odoo_auth_failed", "{}", answer.text);
+    }
     assert_eq!(app.demo.counts().of(LOGIN), 1);
     let report = app.bridge.state.odoo.report();
     assert_eq!(state_of(&app, Way::Web).0, WayState::Refused, "{report:?}");

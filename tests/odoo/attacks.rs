@@ -14,6 +14,8 @@ struct Attack {
     class: String,
     /// Whose policy: see `POLICIES`.
     key: String,
+    /// Which rule refuses it.
+    rule: String,
     /// Model, method, arguments.
     call: (String, String, Value, Value),
     /// What the answer holds if it succeeds.
@@ -22,9 +24,12 @@ struct Attack {
     /// Or a call whose answer is another afterwards.
     #[serde(default)]
     probe: Option<(String, String, Value, Value)>,
+    /// Odoo itself refuses it as well, so that it does no harm with full access.
+    #[serde(default)]
+    odoo_refuses: bool,
 }
 
-const POLICIES: [(&str, &str); 6] = [
+const POLICIES: [(&str, &str); 9] = [
     ("read_only", r#"{"access":"read_only"}"#),
     (
         "contacts",
@@ -44,6 +49,20 @@ const POLICIES: [(&str, &str); 6] = [
         r#"{"access":"rules","rules":[{"model":"res.*","operations":["read","create","write","delete"]},
             {"model":"ir.*","operations":["read","create","write","delete"],"methods":["set_param"]},
             {"model":"mail.*","operations":["read","create","write","delete"]}]}"#,
+    ),
+    (
+        "order_lines",
+        r#"{"access":"rules","rules":[{"model":"sale.order","operations":["read","create","write"]},
+            {"model":"sale.order.line","operations":["create"],"write_fields":["name","order_id","product_id"]}],
+            "context":["default_price_unit"]}"#,
+    ),
+    (
+        "confirms",
+        r#"{"access":"rules","rules":[{"model":"sale.order","methods":["action_cancel","action_confirm"]}]}"#,
+    ),
+    (
+        "journals",
+        r#"{"access":"rules","rules":[{"model":"account.journal","operations":["read","write"]}]}"#,
     ),
     (
         "lines_by_kind",
@@ -72,8 +91,8 @@ fn body((model, method, args, kwargs): &(String, String, Value, Value), names: &
     json!({"model": model, "method": method, "args": filled(args, names), "kwargs": filled(kwargs, names)})
 }
 
-/// Fresh records, so that one attack does not spoil the next.
-async fn fresh(admin: &Actor, product: &Value, user: &Value, model: &Value, index: usize) -> Value {
+/// Fresh records, so that one attack does not spoil the next; `common` are there for all.
+async fn fresh(admin: &Actor, common: &Value, index: usize) -> Value {
     let make = async |model: &str, values: Value| {
         let call = json!({"model": model, "method": "create", "args": [values]});
         admin.call(&call).await.data().clone()
@@ -82,18 +101,34 @@ async fn fresh(admin: &Actor, product: &Value, user: &Value, model: &Value, inde
     let partner = make(
         "res.partner",
         json!({"name": format!("Target {index}"), "email": "before@example.com", "comment": MARKER,
-            "child_ids": [[0, 0, {"name": format!("Child {index}"), "comment": MARKER}]]}),
+            "category_id": [[0, 0, {"name": name}]],
+            "child_ids": [[0, 0, {"name": format!("Child {index}"), "comment": MARKER, "ref": name}]]}),
     )
     .await;
-    let order = make(
-        "sale.order",
-        json!({"partner_id": partner, "note": MARKER, "order_line": [[0, 0, {"product_id": product, "product_uom_qty": 2}]]}),
-    )
-    .await;
-    let lines = json!({"model": "sale.order.line", "method": "search", "args": [[["order_id", "=", order]]]});
-    let line = admin.call(&lines).await.data()[0].clone();
-    json!({"partner": partner, "partner_text": partner.to_string(), "order": order, "line": line, "product": product,
-        "user": user, "model": model, "name": name})
+    let line = json!([0, 0, {"product_id": common["product"], "product_uom_qty": 2}]);
+    let order = json!({"partner_id": partner, "note": MARKER, "client_order_ref": name, "order_line": [line]});
+    let tag = make("crm.tag", json!({"name": name})).await;
+    let (order, other) = (make("sale.order", order.clone()).await, make("sale.order", order).await);
+    let line_of = async |order: &Value| {
+        let lines = json!({"model": "sale.order.line", "method": "search", "args": [[["order_id", "=", order]]]});
+        admin.call(&lines).await.data()[0].clone()
+    };
+    let (line, other_line) = (line_of(&order).await, line_of(&other).await);
+    let mut names = json!({"partner": partner, "order": order, "line": line, "other_line": other_line, "tag": tag});
+    let float = |id: &Value| json!(id.as_f64());
+    let ids = names
+        .as_object()
+        .expect("names")
+        .clone()
+        .into_iter()
+        .chain(common.as_object().expect("names").clone());
+    for (what, id) in ids {
+        names[format!("{what}_text")] = id.to_string().into();
+        names[format!("{what}_float")] = float(&id);
+        names[what] = id;
+    }
+    names["name"] = name.into();
+    names
 }
 
 #[sqlx::test]
@@ -123,10 +158,24 @@ async fn every_attack_does_harm_with_full_access_and_none_past_a_policy(pool: Pg
     let product = first("product.product", json!([["sale_ok", "=", true]])).await;
     let model = first("ir.model", json!([["model", "=", "res.partner"]])).await;
     let user = first("res.users", json!([["login", "=", "demo"]])).await;
+    let journal = first("account.journal", json!([["type", "=", "purchase"]])).await;
+    let file = first(
+        "ir.attachment",
+        json!([["res_model", "=", "ir.ui.menu"], ["res_field", "!=", false]]),
+    )
+    .await;
+    let login = format!("attacked-{}", uuid::Uuid::now_v7().simple());
+    let values = json!({"name": login, "login": login, "email": "known@example.com"});
+    let call = json!({"model": "res.users", "method": "create", "args": [values], "kwargs": {"context": {"no_reset_password": true}}});
+    let known_user = admin.call(&call).await.data().clone();
+    let call = json!({"model": "res.users", "method": "read", "args": [[known_user], ["partner_id"]]});
+    let known_partner = admin.call(&call).await.data()[0]["partner_id"][0].clone();
+    let common = json!({"product": product, "model": model, "user": user, "journal": journal, "file": file,
+        "known_user": known_user, "known_partner": known_partner});
 
     let mut wrong = Vec::new();
     for (index, attack) in attacks.iter().enumerate() {
-        let names = fresh(&admin, &product, &user, &model, index).await;
+        let names = fresh(&admin, &common, index).await;
         let call = body(&attack.call, &names);
         let probe = async || match &attack.probe {
             Some(probe) => admin.call(&body(probe, &names)).await.text,
@@ -138,14 +187,21 @@ async fn every_attack_does_harm_with_full_access_and_none_past_a_policy(pool: Pg
 
         let before = data(&probe().await);
         let refused = limited[&*attack.key].call(&call).await;
-        if (refused.status, refused.code()) != (403, "policy_denied") || refused.json["details"]["rule"].is_null() {
-            wrong.push(format!("not refused: {what}: {}", refused.text));
+        let is_refused = (refused.status, refused.code()) == (403, "policy_denied");
+        if !is_refused || refused.json["details"]["rule"] != *attack.rule {
+            wrong.push(format!("not refused by \"{}\": {what}: {}", attack.rule, refused.text));
         }
         if data(&probe().await) != before {
             wrong.push(format!("refused, and yet something changed: {what}"));
         }
 
         let done = admin.call(&call).await;
+        if attack.odoo_refuses {
+            if done.status == 200 || data(&probe().await) != before {
+                wrong.push(format!("not refused by Odoo: {what}: {}", done.text));
+            }
+            continue;
+        }
         let shown = attack.shows.as_ref().map(|text| match filled(&json!(text), &names) {
             Value::String(text) => text,
             other => other.to_string(),
@@ -162,11 +218,45 @@ async fn every_attack_does_harm_with_full_access_and_none_past_a_policy(pool: Pg
             wrong.push(format!("no harm with full access: {what}: {}", done.text));
         }
     }
+    let archive = json!({"model": "res.users", "method": "write", "args": [[common["known_user"]], {"active": false}]});
+    admin.call(&archive).await.data();
     assert!(
         wrong.is_empty(),
         "{} of {}:\n{}",
         wrong.len(),
         attacks.len(),
         wrong.join("\n")
+    );
+}
+
+#[sqlx::test]
+async fn a_method_that_odoo_marks_as_reading_is_allowed_to_a_key_that_trusts_the_mark_and_to_no_other(pool: PgPool) {
+    let _turn = RECORDS.lock().await;
+    let app = RealApp::spawn(pool.clone()).await;
+    let actor = async |policy: &str| Actor {
+        address: format!("http://{}", app.bridge.address),
+        client: client(),
+        key: Some(make_key(&pool, "marks", policy).await.plaintext),
+    };
+    let trusting = actor(r#"{"access":"read_only","readonly_methods":true}"#).await;
+    let search = json!({"model": "sale.order", "method": "search", "args": [[]], "kwargs": {"limit": 1}});
+    let order = trusting.call(&search).await.data()[0].clone();
+    let call = |method: &str| json!({"model": "sale.order", "method": method, "args": [[order]]});
+    let view = trusting.call(&call("action_view_invoice")).await;
+    assert!(view.data()["type"].is_string(), "{}", view.text);
+    let confirm = trusting.call(&call("action_confirm")).await;
+    assert_eq!(
+        (confirm.status, confirm.code()),
+        (403, "policy_denied"),
+        "{}",
+        confirm.text
+    );
+    let read_only = actor(r#"{"access":"read_only"}"#).await;
+    let refused = read_only.call(&call("action_view_invoice")).await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (403, "policy_denied"),
+        "{}",
+        refused.text
     );
 }

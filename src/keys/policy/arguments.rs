@@ -74,6 +74,31 @@ impl<'a> Arguments<'a> {
         value.is_some_and(|(_, value)| Json::parse(value).is_some_and(|value| value.is_scalar()))
     }
 
+    /// Refuses what has a name twice in one of them, at any depth.
+    pub(super) fn are_read(&self) -> Result<(), Stop> {
+        for value in &self.positional {
+            read(value, "args")?;
+        }
+        for (name, value) in &self.named {
+            read(value, name)?;
+        }
+        Ok(())
+    }
+
+    /// Whether all of them are ids, numbers, or texts that can't lead to another model.
+    pub(super) fn are_plain(&self) -> bool {
+        let is_id = |id: &Json<'_>| matches!(id, Json::Integer(1..));
+        let is_plain = |value: &Json<'_>| match value {
+            Json::Text(text) => !text.contains(['.', '/', ',']),
+            Json::List(ids) => ids.iter().all(is_id),
+            Json::Object(_) => false,
+            _ => true,
+        };
+        let named = self.named.iter().filter(|(name, _)| name != "context");
+        let mut values = self.positional.iter().chain(named.map(|(_, value)| value));
+        values.all(|value| Json::parse(value).is_some_and(|value| is_plain(&value)))
+    }
+
     /// The first positional argument: the ids of records.
     pub(super) fn ids(&self) -> Result<Json<'_>, Stop> {
         match self.positional.first() {
@@ -144,6 +169,14 @@ impl<'a> Arguments<'a> {
             Some(Place::Positional(at)) => read(&self.positional[at], name).map(Some),
             Some(Place::Named(at)) => read(&self.named[at].1, name).map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// The value of a parameter as it came.
+    pub(super) fn text(&self, method: &Method, index: usize) -> Option<&str> {
+        match self.place(method, index)? {
+            Place::Positional(at) => Some(&self.positional[at]),
+            Place::Named(at) => Some(&self.named[at].1),
         }
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::generic::is_generic;
 use super::{methods, never};
 
 /// The version of the document that this code reads and writes.
@@ -117,6 +118,10 @@ pub struct Document {
     /// The context keys that a call may send; `None`: a few harmless ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<BTreeSet<String>>,
+    /// Whether methods that Odoo itself marks as reading only count as reading, where
+    /// all fields may be read. The mark is a promise of whoever wrote the method.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub readonly_methods: bool,
 }
 
 /// A policy that can be decided by.
@@ -151,9 +156,13 @@ impl Policy {
         match self {
             Self::Nothing => true,
             Self::Full => false,
-            Self::Limited(document) => document.rules.iter().all(|rule| {
-                rule.methods.is_empty() && rule.operations.iter().all(|operation| *operation == Operation::Read)
-            }),
+            // The mark of a method is only a promise.
+            Self::Limited(document) => {
+                !document.readonly_methods
+                    && document.rules.iter().all(|rule| {
+                        rule.methods.is_empty() && rule.operations.iter().all(|operation| *operation == Operation::Read)
+                    })
+            }
         }
     }
 
@@ -196,6 +205,7 @@ impl Document {
             rules: Vec::new(),
             max_limit: None,
             context: None,
+            readonly_methods: false,
         }
     }
 
@@ -244,8 +254,9 @@ impl Document {
         if self.access == Access::Rules && self.rules.is_empty() {
             return wrong("A policy by rules needs a rule; without one it would allow nothing.".into());
         }
-        if self.access == Access::Full && (self.max_limit.is_some() || self.context.is_some()) {
-            return wrong("Full access has no max_limit and no context: nothing is looked at.".into());
+        if self.access == Access::Full && (self.max_limit.is_some() || self.context.is_some() || self.readonly_methods)
+        {
+            return wrong("Full access has no max_limit, context or readonly_methods: nothing is looked at.".into());
         }
         if self.max_limit == Some(0) {
             return wrong("max_limit must be at least 1.".into());
@@ -259,11 +270,39 @@ impl Document {
             }
             rule.check()?;
         }
+        self.check_methods()
+    }
+
+    /// A method takes any arguments where its rule limits no fields. That can't be said of
+    /// a model whose fields another rule limits.
+    fn check_methods(&self) -> Result<(), PolicyError> {
+        let limits = |rule: &&Rule| rule.read_fields.is_some() || rule.write_fields.is_some();
+        for free in self
+            .rules
+            .iter()
+            .filter(|rule| !rule.methods.is_empty() && !limits(rule))
+        {
+            if let Some(limited) = self.rules.iter().filter(limits).find(|rule| rule.overlaps(free)) {
+                return Err(PolicyError(format!(
+                    "The rule for {} names methods without limits to fields, and the rule for {} limits fields of the same models: name the methods in the latter, or limit the fields in both.",
+                    free.model, limited.model
+                )));
+            }
+        }
         Ok(())
     }
 }
 
 impl Rule {
+    /// Whether there may be a model that both speak of.
+    fn overlaps(&self, other: &Self) -> bool {
+        let stem = |rule: &Self| rule.model.strip_suffix('*').map(str::to_owned);
+        match (stem(self), stem(other)) {
+            (Some(one), Some(two)) => one.starts_with(&two) || two.starts_with(&one),
+            _ => self.matches(&other.model) || other.matches(&self.model),
+        }
+    }
+
     fn check(&self) -> Result<(), PolicyError> {
         let of = &self.model;
         let wrong = |text: String| Err(PolicyError(text));
@@ -276,6 +315,21 @@ impl Rule {
         if !of.ends_with('*') && never::is_never(of, None) {
             return wrong(format!(
                 "{of} holds code, secrets or rights: no rule can give it away. Only full access reaches it."
+            ));
+        }
+        let changes = self
+            .operations
+            .iter()
+            .copied()
+            .find(|operation| *operation != Operation::Read);
+        let gives = changes.or((!self.methods.is_empty()).then_some(Operation::Write));
+        if let Some(operation) = gives
+            && !of.ends_with('*')
+            && never::is_never(of, Some(operation))
+        {
+            return wrong(format!(
+                "{of} may be read, and changed by full access only: no rule can give it {}.",
+                changes.map_or("methods", Operation::as_str)
             ));
         }
         if self.operations.is_empty() && self.methods.is_empty() {
@@ -303,9 +357,24 @@ impl Rule {
                 "\"{name}\" is no field. A field of another model is allowed by a rule for that model."
             ));
         }
+        let set = self.write_fields.iter().flatten().map(|name| (name, Operation::Write));
+        let read = self.read_fields.iter().flatten().map(|name| (name, Operation::Read));
+        if let Some((name, _)) = set
+            .chain(read)
+            .find(|(name, operation)| never::is_never_field(name, *operation))
+        {
+            return wrong(format!(
+                "The field {name} of {of} holds a secret, or what only full access may set: no rule can give it away."
+            ));
+        }
         for method in &self.methods {
             if !is_name(method) || method.starts_with('_') {
                 return wrong(format!("\"{method}\" is no method that can be called from outside."));
+            }
+            if is_generic(method) {
+                return wrong(format!(
+                    "{method} is a method of every model, with arguments that reach any field and record: no rule can give it away."
+                ));
             }
             if let Some(known) = methods::find(of, method) {
                 return wrong(format!(
@@ -371,7 +440,7 @@ mod tests {
         let schema: serde_json::Value =
             serde_json::from_str(include_str!("../../../docs/policy.schema.json")).expect("JSON");
         let text = r#"{"access":"rules","rules":[{"model":"a","operations":["read","create","write","delete"],"methods":["m"],
-            "read_fields":["f"],"write_fields":["f"]}],"max_limit":5,"context":["lang"]}"#;
+            "read_fields":["f"],"write_fields":["f"]}],"max_limit":5,"context":["lang"],"readonly_methods":true}"#;
         let document = serde_json::to_value(Document::parse(text).expect("a document")).expect("JSON");
         let words = |value: &serde_json::Value| {
             value

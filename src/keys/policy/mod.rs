@@ -3,28 +3,38 @@
 //! refused, never interpreted.
 //!
 //! Pure: [`decide()`] is a total function of a policy, a call, and what is known of
-//! the models' fields. It asks nobody; where it lacks knowledge it says which
-//! model's fields it has to know, and the caller asks Odoo and decides again.
+//! the models. It asks nobody; where it lacks knowledge it says what it has to know,
+//! and the caller asks Odoo and decides again.
 
 mod arguments;
+mod attachments;
+mod copies;
 mod decide;
 mod document;
 mod fields;
+mod generic;
 mod grants;
+mod imports;
 mod json;
 mod methods;
+mod named;
 mod never;
 pub mod presets;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod schema;
+mod shape;
 pub mod usage;
+mod users;
 mod values;
 mod words;
 
 pub use arguments::Asked;
 pub use decide::{Allowed, Refusal, Verdict, decide};
 pub use document::{Access, Document, FULL, Operation, Policy, PolicyError, READ_ONLY, Rule};
-pub use fields::{FieldKind, Knowledge, ModelFields};
+pub use fields::{FieldKind, Knowledge, ModelFields, ModelMethods, Unknown};
+pub use shape::{Shape, shape};
 pub use words::in_words;
 
 impl From<PolicyError> for crate::error::AppError {

@@ -91,6 +91,116 @@ fn places(field: &str) -> Vec<(&'static str, Value, Value)> {
     ]
 }
 
+/// Calls of orders in which a field of another model stands at one place each: `read` is one
+/// of the customer's, `set` one of a line's.
+fn places_behind(read: &str, set: &str) -> Vec<(&'static str, Value, Value)> {
+    let own = json!([["id", "=", 1]]);
+    let path = format!("partner_id.{read}");
+    let deep = format!("order_line.order_id.partner_id.{read}");
+    let line = json!([[0, 0, {set: 1}]]);
+    let limit = json!({"limit": 1});
+    let customer = |inner: Value| json!([[1], {"partner_id": inner}]);
+    vec![
+        ("search", json!([[[path, "=", 1]]]), limit.clone()),
+        ("search", json!([[[deep, "=", 1]]]), limit.clone()),
+        ("search_count", json!([["!", [path, "!=", false]]]), json!({})),
+        (
+            "search",
+            json!([[["partner_id", "any", [[read, "=", 1]]]]]),
+            limit.clone(),
+        ),
+        (
+            "search",
+            json!([[[
+                "order_line",
+                "not any",
+                [["order_id", "any", [["partner_id", "any", [[read, "=", 1]]]]]]
+            ]]]),
+            limit.clone(),
+        ),
+        (
+            "search",
+            json!([own]),
+            json!({"limit": 1, "order": format!("id, {path} desc")}),
+        ),
+        (
+            "read_group",
+            json!([own, [format!("{path}:max")], ["id"]]),
+            limit.clone(),
+        ),
+        ("read_group", json!([own, ["id"], [path]]), limit.clone()),
+        (
+            "formatted_read_group",
+            json!([own, [format!("{path}:month")]]),
+            limit.clone(),
+        ),
+        (
+            "formatted_read_group",
+            json!([own, ["id"], [format!("{path}:max")]]),
+            limit.clone(),
+        ),
+        (
+            "formatted_read_group",
+            json!([own, ["id"], [], [[format!("{path}:max"), ">", 1]]]),
+            limit.clone(),
+        ),
+        ("web_read", customer(json!({"fields": {read: {}}})), json!({})),
+        (
+            "web_read",
+            customer(json!({"fields": {"id": {}}, "order": read})),
+            json!({}),
+        ),
+        (
+            "web_search_read",
+            json!([own, {"order_line": {"limit": 1, "fields": {"order_id": {"fields": {"partner_id": {"fields": {read: {}}}}}}}}]),
+            limit,
+        ),
+        ("export_data", json!([[1], [format!("partner_id/{read}")]]), json!({})),
+        ("create", json!([{"order_line": line}]), json!({})),
+        ("create", json!([[{}, {"order_line": line}]]), json!({})),
+        ("write", json!([[1], {"order_line": line}]), json!({})),
+        ("write", json!([[1], {"order_line": [[1, 7, {set: 1}]]}]), json!({})),
+        ("web_save", json!([[1], {"order_line": line}, {}]), json!({})),
+        (
+            "web_save",
+            json!([[1], {}, {"partner_id": {"fields": {read: {}}}}]),
+            json!({}),
+        ),
+        (
+            "write",
+            json!([[1], {"order_line": [[0, 0, {}]]}]),
+            json!({"context": {format!("default_{set}"): 1}}),
+        ),
+        ("load", json!([[format!("order_line/{set}")], [["x"]]]), json!({})),
+        (
+            "load",
+            json!([["name", format!("order_line/{set}")], [["x", "y"]]]),
+            json!({}),
+        ),
+    ]
+}
+
+/// Everything about orders, and of customers and lines what these fields are.
+fn about_orders(read: &BTreeSet<String>, set: &BTreeSet<String>, context: &str) -> Document {
+    let everything = [Operation::Read, Operation::Create, Operation::Write, Operation::Delete];
+    let rule = |model: &str, read: Option<&BTreeSet<String>>, set: Option<&BTreeSet<String>>| Rule {
+        model: model.into(),
+        operations: everything.into(),
+        methods: BTreeSet::new(),
+        read_fields: read.cloned(),
+        write_fields: set.cloned(),
+    };
+    Document {
+        rules: vec![
+            rule("sale.order", None, None),
+            rule("res.partner", Some(read), Some(set)),
+            rule("sale.order.line", None, Some(set)),
+        ],
+        context: Some(BTreeSet::from([context.to_owned()])),
+        ..Document::of(Access::Rules)
+    }
+}
+
 fn raw(value: &Value) -> Box<RawValue> {
     RawValue::from_string(value.to_string()).expect("JSON")
 }
@@ -147,13 +257,17 @@ fn rule() -> impl Strategy<Value = Rule> {
 
 fn document() -> impl Strategy<Value = Document> {
     let context = FIELDS.map(|field| format!("default_{field}"));
-    (proptest::collection::vec(rule(), 1..5), proptest::option::of(1_u32..3)).prop_map(move |(rules, max_limit)| {
-        Document {
-            rules,
-            max_limit,
-            context: Some(context.iter().cloned().collect()),
-            ..Document::of(Access::Rules)
-        }
+    let parts = (
+        proptest::collection::vec(rule(), 1..5),
+        proptest::option::of(1_u32..3),
+        any::<bool>(),
+    );
+    parts.prop_map(move |(rules, max_limit, readonly_methods)| Document {
+        readonly_methods,
+        rules,
+        max_limit,
+        context: Some(context.iter().cloned().collect()),
+        ..Document::of(Access::Rules)
     })
 }
 
@@ -166,7 +280,7 @@ fn reduced(mut document: Document, choice: usize) -> Document {
         2 => document.rules[index].methods.clear(),
         3 => drop(document.rules[index].read_fields.get_or_insert_default().pop_last()),
         4 => drop(document.rules[index].write_fields.get_or_insert_default().pop_last()),
-        5 => document.max_limit = Some(1),
+        5 => (document.max_limit, document.readonly_methods) = (Some(1), false),
         _ => document.context = Some(BTreeSet::new()),
     }
     document
@@ -182,9 +296,19 @@ fn any_call() -> impl Strategy<Value = (&'static str, (&'static str, Value, Valu
     )
         .prop_map(|(model, field, index)| {
             let mut calls = places(field);
+            calls.extend(places_behind(field, field));
             calls.extend([
+                ("write", json!([[1], {"order_line": false, "tag_ids": null}]), json!({})),
+                (
+                    "load",
+                    json!([[".id", "order_line/.id", "tag_ids/id"], [["1", "2", "x"]]]),
+                    json!({}),
+                ),
+                ("copy", json!([[1]]), json!({})),
+                ("read", json!([[1]]), json!({})),
                 ("unlink", json!([[1]]), json!({})),
                 ("action_confirm", json!([[1]]), json!({})),
+                ("action_view_invoice", json!([[1]]), json!({})),
                 ("action_confirm", json!([[1], field]), json!({})),
                 (
                     "search",
@@ -238,6 +362,16 @@ proptest! {
     }
 
     #[test]
+    fn a_field_of_another_model_that_a_policy_lacks_never_goes_to_odoo(read in fields(), set in fields()) {
+        let document = about_orders(&read.unwrap_or_default(), &set.unwrap_or_default(), "default_zz_secret");
+        for call in places_behind("zz_secret", "zz_secret") {
+            let (verdict, sent) = asked(&document, "sale.order", &call);
+            prop_assert!(!sent.contains("zz_secret"), "{call:?}: {verdict:?}");
+            prop_assert!(matches!(verdict, Verdict::Refused(_)), "{call:?}: {verdict:?}");
+        }
+    }
+
+    #[test]
     fn taking_a_right_away_never_turns_a_refusal_into_an_answer(
         document in document(),
         choices in proptest::collection::vec(any::<usize>(), 1..4),
@@ -270,10 +404,20 @@ proptest! {
             context: Some(BTreeSet::from(["default_email".to_owned()])),
             ..Document::of(Access::Rules)
         };
-        // name_search looks at fields that nobody named, so that no limited key has it.
-        let calls: Vec<_> = places("email").into_iter().filter(|call| call.0 != "name_search").collect();
+        // name_search and copy touch fields that nobody named, so that no limited key has them.
+        let calls: Vec<_> = places("email").into_iter().filter(|call| !["name_search", "copy"].contains(&call.0)).collect();
         let call = &calls[index.index(calls.len())];
         let (verdict, _) = asked(&document, "res.partner", call);
+        prop_assert!(matches!(verdict, Verdict::Allowed(_)), "{call:?}: {verdict:?}");
+    }
+
+    #[test]
+    fn what_is_allowed_behind_a_relation_is_allowed_for_its_own_field(index in any::<proptest::sample::Index>()) {
+        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let document = about_orders(&own(&["email"]), &own(&["name", "order_id"]), "default_name");
+        let calls = places_behind("email", "name");
+        let call = &calls[index.index(calls.len())];
+        let (verdict, _) = asked(&document, "sale.order", call);
         prop_assert!(matches!(verdict, Verdict::Allowed(_)), "{call:?}: {verdict:?}");
     }
 

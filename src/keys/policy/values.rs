@@ -3,6 +3,7 @@
 //! on it, to any depth.
 
 use super::arguments::shown;
+use super::attachments;
 use super::decide::{Checker, Stop, refuse};
 use super::document::{Operation, is_name};
 use super::fields::FieldKind;
@@ -34,6 +35,20 @@ const OPERATORS: [&str; 22] = [
     "not in",
     "not like",
 ];
+/// What makes one value of a group's values.
+const SUMS: [&str; 9] = [
+    "avg",
+    "bool_and",
+    "bool_or",
+    "count",
+    "count_distinct",
+    "max",
+    "min",
+    "sum",
+    "sum_currency",
+];
+/// What gives all of them.
+const GATHERINGS: [&str; 3] = ["array_agg", "array_agg_distinct", "recordset"];
 /// Parts of a date that a domain may compare.
 const DATE_PARTS: [&str; 11] = [
     "day_of_month",
@@ -49,7 +64,7 @@ const DATE_PARTS: [&str; 11] = [
     "week_number",
 ];
 
-fn odd<T>(name: &str, what: &str) -> Result<T, Stop> {
+pub(super) fn odd<T>(name: &str, what: &str) -> Result<T, Stop> {
     refuse(
         "arguments",
         name,
@@ -126,32 +141,102 @@ impl Checker<'_> {
     }
 
     fn comparison(&self, model: &str, left: &str, operator: &str, right: &Json<'_>) -> Result<(), Stop> {
+        if attachments::is_no_field_of_a_record(model, left, operator, right) {
+            return Ok(());
+        }
         self.path(model, left)?;
         let operator = operator.to_ascii_lowercase();
         if !OPERATORS.contains(&operator.as_str()) && operator != "parent_of" {
             return odd(&operator, "operator of the domain");
         }
         if operator != "any" && operator != "not any" {
-            return if is_plain(right) {
-                Ok(())
+            if !is_plain(right) {
+                return odd(left, "value in the domain");
+            }
+            return if operator.ends_with("_of") {
+                // Who belongs to whom is told by a field that nobody named.
+                self.all_of(self.leads_to(model, left)?.unwrap_or(model), left)
+            } else if operator.ends_with("like") || has_text(right) {
+                // Odoo looks for a text in whatever a record is known by.
+                self.by_name(model, left)
             } else {
-                odd(left, "value in the domain")
+                Ok(())
             };
         }
-        let (mut at, mut field) = (model.to_owned(), left);
-        while let Some((first, rest)) = field.split_once('.') {
-            match self.kind_of(&at, first)?.model() {
-                Some(other) => (at, field) = (other.to_owned(), rest),
-                None => return odd(left, "path"),
-            }
-        }
-        match self.kind_of(&at, field)?.model() {
+        match self.leads_to(model, left)? {
             Some(other) => {
                 self.may(other, Operation::Read)?;
                 self.domain(other, right)
             }
             None => odd(left, "domain"),
         }
+    }
+
+    /// The model and the field at the end of a way that was looked at before.
+    fn end_of<'w>(&self, model: &'w str, path: &'w str) -> Result<(&'w str, &'w str), Stop>
+    where
+        Self: 'w,
+    {
+        let (mut at, mut field) = (model, path);
+        while let Some((first, rest)) = field.split_once('.') {
+            match self.kind_of(at, first)? {
+                // A part of a date.
+                FieldKind::Date => return Ok((at, first)),
+                kind => match kind.model() {
+                    Some(other) => (at, field) = (other, rest),
+                    None => return odd(path, "path"),
+                },
+            }
+        }
+        Ok((at, field))
+    }
+
+    /// The model that the field at the end of a way leads to.
+    fn leads_to<'w>(&'w self, model: &'w str, path: &'w str) -> Result<Option<&'w str>, Stop> {
+        let (at, field) = self.end_of(model, path)?;
+        match field {
+            "id" => Ok(None),
+            _ => Ok(self.kind_of(at, field)?.model()),
+        }
+    }
+
+    /// A field whose records Odoo finds or sorts by what they are known by: for a
+    /// relation, and for `display_name`, that is fields which nobody named.
+    pub(super) fn by_name(&self, model: &str, path: &str) -> Result<(), Stop> {
+        let (at, field) = self.end_of(model, path)?;
+        match field {
+            "id" => Ok(()),
+            "display_name" => self.all_of(at, path),
+            _ => match self.kind_of(at, field)?.model() {
+                Some(other) => self.all_of(other, path),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// A field that is shown with the names of the records it leads to: of those that
+    /// nobody may reach not even that.
+    fn shown(&self, model: &str, path: &str) -> Result<(), Stop> {
+        match self.leads_to(model, path)? {
+            Some(other) => self.reach(other, Operation::Read),
+            None => Ok(()),
+        }
+    }
+
+    /// All fields of a model may be read.
+    fn all_of(&self, model: &str, path: &str) -> Result<(), Stop> {
+        self.may(model, Operation::Read)?;
+        if self.has_all_fields(model, Operation::Read) {
+            return Ok(());
+        }
+        refuse(
+            "read_fields",
+            path,
+            format!(
+                "For \"{}\" Odoo looks at fields of {model} that are not named, and this key may read only some of them.",
+                shown(path)
+            ),
+        )
     }
 
     /// `name desc, partner_id.name asc nulls last`
@@ -175,6 +260,7 @@ impl Checker<'_> {
                 return odd("order", "order");
             }
             self.with_granularity(model, path, "order")?;
+            self.by_name(model, path.split_once(':').map_or(path, |(path, _)| path))?;
         }
         Ok(())
     }
@@ -192,7 +278,10 @@ impl Checker<'_> {
         let one = std::slice::from_ref(group_by);
         for term in group_by.as_list().unwrap_or(one) {
             match term.as_text() {
-                Some(term) => self.with_granularity(model, term, "groupby")?,
+                Some(term) => {
+                    self.with_granularity(model, term, "groupby")?;
+                    self.shown(model, term.split_once(':').map_or(term, |(path, _)| path))?;
+                }
                 None => return odd("groupby", "grouping"),
             }
         }
@@ -216,8 +305,28 @@ impl Checker<'_> {
     fn aggregate(&self, model: &str, aggregate: &str) -> Result<(), Stop> {
         match aggregate.split_once(':') {
             None if aggregate == "__count" => Ok(()),
-            Some((path, function)) if is_name(function) => self.path(model, path),
-            _ => odd(aggregate, "aggregate"),
+            Some((path, function)) => {
+                self.path(model, path)?;
+                self.function(function, aggregate)
+            }
+            None => odd(aggregate, "aggregate"),
+        }
+    }
+
+    /// What is done to the values of a group. Some functions give all of them, which no
+    /// limit on groups holds back.
+    fn function(&self, function: &str, aggregate: &str) -> Result<(), Stop> {
+        match function {
+            _ if SUMS.contains(&function) => Ok(()),
+            _ if !GATHERINGS.contains(&function) => odd(aggregate, "aggregate"),
+            _ => match self.document.max_limit {
+                None => Ok(()),
+                Some(_) => refuse(
+                    "max_limit",
+                    aggregate,
+                    format!("{function} gives the values of all records, and this key may ask for some at once."),
+                ),
+            },
         }
     }
 
@@ -234,9 +343,15 @@ impl Checker<'_> {
                 None if field == "__count" => {}
                 None => self.path(model, field)?,
                 Some((alias, function)) => match function.strip_suffix(')').and_then(|call| call.split_once('(')) {
-                    Some((function, inner)) if is_name(alias) && is_name(function) => self.path(model, inner)?,
-                    None if is_name(function) => self.path(model, alias)?,
-                    _ => return odd(field, "aggregate"),
+                    Some((function, inner)) if is_name(alias) => {
+                        self.path(model, inner)?;
+                        self.function(function, field)?;
+                    }
+                    None => {
+                        self.path(model, alias)?;
+                        self.function(function, field)?;
+                    }
+                    Some(_) => return odd(field, "aggregate"),
                 },
             }
         }
@@ -256,19 +371,25 @@ impl Checker<'_> {
             let Json::Object(parts) = inner else {
                 return odd(name, "specification");
             };
-            let Some(other) = self.kind_of(model, name)?.model() else {
+            let kind = self.kind_of(model, name)?;
+            let Some(other) = kind.model() else {
                 return odd(name, "specification");
             };
             self.may(other, Operation::Read)?;
+            let mut limit = None;
             for (part, value) in parts {
                 match &**part {
+                    "limit" if value.is_scalar() => limit = Some(value),
                     _ if value.is_falsy() => {}
                     "fields" => self.specification(other, value)?,
                     "order" => self.order(other, value)?,
                     "context" => self.inner_context(other, value)?,
-                    "limit" | "offset" if value.is_scalar() => {}
+                    "offset" if value.is_scalar() => {}
                     _ => return odd(part, "specification"),
                 }
+            }
+            if kind.is_many() {
+                self.limit(limit, None)?;
             }
         }
         Ok(())
@@ -303,78 +424,55 @@ impl Checker<'_> {
             .split_once('/')
             .map_or((path, None), |(first, rest)| (first, Some(rest)));
         self.field(model, Operation::Read, first)?;
-        let Some(rest) = rest else { return Ok(()) };
-        match self.kind_of(model, first)?.model() {
-            Some(other) => {
-                self.may(other, Operation::Read)?;
-                self.export_path(other, rest)
-            }
-            None => odd(path, "path"),
-        }
-    }
-
-    pub(super) fn import_fields(&self, model: &str, fields: &Json<'_>) -> Result<(), Stop> {
-        let Some(fields) = fields.as_list() else {
-            return odd("fields", "list of columns");
+        let Some(rest) = rest else {
+            return self.shown(model, first);
         };
-        for field in fields {
-            match field.as_text() {
-                // Which record a row is of.
-                Some("id" | ".id") => {}
-                Some(path) => self.import_path(model, path)?,
-                None => return odd("fields", "list of columns"),
-            }
+        let kind = self.kind_of(model, first)?;
+        let Some(other) = kind.model() else {
+            return odd(path, "path");
+        };
+        if kind.is_many() && self.document.max_limit.is_some() {
+            return refuse(
+                "max_limit",
+                path,
+                "This key may ask for so many records at once, and an export takes all that belong to one.".into(),
+            );
         }
-        Ok(())
-    }
-
-    fn import_path(&self, model: &str, path: &str) -> Result<(), Stop> {
-        let (first, rest) = path
-            .split_once('/')
-            .map_or((path, None), |(first, rest)| (first, Some(rest)));
-        self.field(model, Operation::Create, first)?;
-        self.field(model, Operation::Write, first)?;
-        match rest {
-            // Which record it leads to.
-            None | Some("id" | ".id") => Ok(()),
-            Some(rest) => match self.kind_of(model, first)?.model() {
-                Some(other) => {
-                    self.may(other, Operation::Create)?;
-                    self.may(other, Operation::Write)?;
-                    self.import_path(other, rest)
-                }
-                None => odd(path, "column"),
-            },
-        }
-    }
-
-    pub(super) fn import_rows(rows: &Json<'_>) -> Result<(), Stop> {
-        let is_row = |row: &Json<'_>| row.as_list().is_some_and(|cells| cells.iter().all(Json::is_scalar));
-        match rows.as_list() {
-            Some(rows) if rows.iter().all(is_row) => Ok(()),
-            _ => odd("data", "table of rows"),
-        }
+        self.may(other, Operation::Read)?;
+        self.export_path(other, rest)
     }
 
     pub(super) fn values_of_many(&self, model: &str, values: &Json<'_>) -> Result<(), Stop> {
         let one = std::slice::from_ref(values);
         for values in values.as_list().unwrap_or(one) {
-            self.values(model, Operation::Create, values)?;
+            self.values((model, &[]), Operation::Create, values)?;
         }
         Ok(())
     }
 
-    pub(super) fn values(&self, model: &str, operation: Operation, values: &Json<'_>) -> Result<(), Stop> {
+    /// The values of new records, or of those with `ids`.
+    pub(super) fn values(
+        &self,
+        (model, ids): (&str, &[i64]),
+        operation: Operation,
+        values: &Json<'_>,
+    ) -> Result<(), Stop> {
         let Json::Object(members) = values else {
             return odd("values", "set of values");
         };
+        self.changes(model, ids, members.iter().map(|(name, _)| &**name));
         for (name, value) in members {
             self.field(model, operation, name)?;
-            // No scalar is more than a value: not even of a relation, where it is an id.
-            if value.is_scalar() {
+            // No other scalar is more than a value: not even of a relation, where it is an id.
+            let empties = value.is_scalar() && value.is_falsy();
+            if value.is_scalar() && !empties {
                 continue;
             }
             match self.kind_of(model, name)? {
+                // Odoo takes "nothing" for the command 5: all of them go.
+                FieldKind::OneToMany { model, inverse } if empties => self.unlinked(model, Some(inverse.as_deref()))?,
+                FieldKind::ManyToMany { model } if empties => self.unlinked(model, None)?,
+                _ if empties => {}
                 FieldKind::OneToMany { model, inverse } => self.commands(model, Some(inverse.as_deref()), value)?,
                 FieldKind::ManyToMany { model } => self.commands(model, None, value)?,
                 _ => return odd(name, "value"),
@@ -393,12 +491,12 @@ impl Checker<'_> {
         for command in commands {
             match command.as_list() {
                 Some([Json::Integer(0), at, values]) if at.is_falsy() || at.as_text().is_some() => {
-                    self.may(model, Operation::Create)?;
-                    self.values(model, Operation::Create, values)?;
+                    self.makes(model)?;
+                    self.values((model, &[]), Operation::Create, values)?;
                 }
-                Some([Json::Integer(1), id, values]) if is_id(id) => {
+                Some([Json::Integer(1), Json::Integer(id @ 1..), values]) => {
                     self.may(model, Operation::Write)?;
-                    self.values(model, Operation::Write, values)?;
+                    self.values((model, &[*id]), Operation::Write, values)?;
                 }
                 Some([Json::Integer(2), id, ..]) if is_id(id) => {
                     self.may(model, Operation::Delete)?;
@@ -423,7 +521,7 @@ impl Checker<'_> {
     }
 
     /// A record over there comes to belong to this one.
-    fn linked(&self, model: &str, inverse: Option<Option<&str>>) -> Result<(), Stop> {
+    pub(super) fn linked(&self, model: &str, inverse: Option<Option<&str>>) -> Result<(), Stop> {
         match inverse {
             None => self.may(model, Operation::Read).map(drop),
             Some(inverse) => {
@@ -434,7 +532,7 @@ impl Checker<'_> {
     }
 
     /// A record over there ceases to: Odoo may remove it for that.
-    fn unlinked(&self, model: &str, inverse: Option<Option<&str>>) -> Result<(), Stop> {
+    pub(super) fn unlinked(&self, model: &str, inverse: Option<Option<&str>>) -> Result<(), Stop> {
         match inverse {
             None => self.may(model, Operation::Read).map(drop),
             Some(_) => {
@@ -443,6 +541,12 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// A text, or a list with one in it.
+fn has_text(value: &Json<'_>) -> bool {
+    let is_text = |value: &Json<'_>| value.as_text().is_some();
+    is_text(value) || value.as_list().is_some_and(|items| items.iter().any(is_text))
 }
 
 /// A scalar, or a list of scalars.

@@ -25,6 +25,9 @@ fn limited(document: &Document) -> Vec<String> {
         ],
         Access::Rules | Access::Full => document.rules.iter().map(rule).collect(),
     };
+    if document.readonly_methods {
+        lines.push("May call methods that Odoo itself marks as reading only, where all fields may be read: whoever wrote a method promises so.".into());
+    }
     if document.access == Access::Rules {
         lines.push("Nothing else.".into());
     }
@@ -116,6 +119,7 @@ mod tests {
                 "Never models that hold code, secrets or rights.",
             ]
         );
+        assert!(words(r#"{"access":"read_only","readonly_methods":true}"#)[1].contains("promises"));
         assert!(words(r#"{"access":"full"}"#)[0].contains("is that user"));
         assert!(words("{")[0].contains("every call is refused"));
     }

@@ -43,7 +43,7 @@ const ACCESSES: [(&str, &str); 6] = [
 pub(super) fn CreateButton(open: RwSignal<bool>, #[prop(optional)] label: Option<&'static str>) -> impl IntoView {
     let hydrated = use_hydrated();
     view! {
-        <button type="button" class="button button-primary" disabled=move || !hydrated.get() on:click=move |_| open.set(true)>
+        <button type="button" class="button button-primary for-operators" disabled=move || !hydrated.get() on:click=move |_| open.set(true)>
             <Icon shape=Shape::Plus />
             {label.unwrap_or("Create key")}
         </button>

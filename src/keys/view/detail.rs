@@ -128,7 +128,7 @@ fn RevokeForm(id: ApiKeyId, revoke: ServerAction<RevokeKey>) -> impl IntoView {
         })
     };
     view! {
-        <details class="card danger-zone" id="revoke">
+        <details class="card danger-zone for-operators" id="revoke">
             <summary>"Revoke this key\u{2026}"</summary>
             <form method="post" action=RevokeKey::url() on:submit=submit>
                 <div class="form">

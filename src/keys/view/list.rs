@@ -98,12 +98,14 @@ fn Found(
         total,
         page,
         pages,
+        reminder,
     } = page;
     let href = {
         let query = query.clone();
         Callback::new(move |page| address::of(&KeyQuery { page, ..query.clone() }))
     };
     view! {
+        {(!reminder.is_empty()).then(|| view! { <p class="notice notice-warning reminder">{reminder}</p> })}
         <KeyTable keys query to_revoke />
         <p class="found" role="status">
             {count(found, total)}

@@ -4,7 +4,6 @@ mod address;
 mod create;
 mod detail;
 mod list;
-mod policy;
 mod recent;
 mod revoke;
 mod sharing;
@@ -13,4 +12,3 @@ mod toolbar;
 
 pub use detail::KeyPage;
 pub use list::KeysPage;
-pub use policy::KeyPolicyPage;

@@ -50,7 +50,7 @@ pub(super) fn Sharing(key_id: ApiKeyId, on: bool, revoked: bool, share: ServerAc
                     <input type="hidden" name="share_reads" value=(!on).to_string() />
                     <button
                         type="submit"
-                        class="button"
+                        class="button for-operators"
                         aria-label=format!("{verb}: {TITLE}")
                         aria-describedby="sharing-hint"
                         aria-disabled=move || share.pending().get().then_some("true")

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::address;
-use crate::keys::model::{ApiKey, KeyQuery, KeySort, KeyStatus};
+use crate::keys::model::{ApiKey, KeyQuery, KeySort, KeyStatus, access_label};
 use crate::ui::badge::{Badge, Tone};
 use crate::ui::icon::{Icon, Shape};
 use crate::ui::timestamp::Timestamp;
@@ -85,9 +85,11 @@ fn KeyRow(key: ApiKey, to_revoke: RwSignal<Option<ApiKey>>) -> impl IntoView {
             </td>
             <td class="used" data-label="Last Used">
                 <Instant at=key.last_used_at never="Never" />
+                <div inner_html=key.spark.clone()></div>
             </td>
             <td class="status">
                 <Badge tone=tone(key.status) label=key.status.label() />
+                <span class=format!("key-access access-{}", key.access)>{access_label(&key.access)}</span>
             </td>
             <td class="actions">
                 {(key.status != KeyStatus::Revoked).then(|| view! { <RevokeButton key address to_revoke /> })}
@@ -101,12 +103,12 @@ fn KeyRow(key: ApiKey, to_revoke: RwSignal<Option<ApiKey>>) -> impl IntoView {
 fn RevokeButton(key: ApiKey, address: String, to_revoke: RwSignal<Option<ApiKey>>) -> impl IntoView {
     let label = format!("Revoke {}", key.name);
     view! {
-        <a class="button button-small until-hydrated" href=format!("{address}#revoke") aria-label=label.clone()>
+        <a class="button button-small until-hydrated for-operators" href=format!("{address}#revoke") aria-label=label.clone()>
             "Revoke"
         </a>
         <button
             type="button"
-            class="button button-small when-hydrated"
+            class="button button-small when-hydrated for-operators"
             aria-label=label
             on:click=move |_| to_revoke.set(Some(key.clone()))
         >
@@ -143,6 +145,7 @@ mod tests {
             access: "read_only".into(),
             replaced_by: None,
             status,
+            spark: String::new(),
         }
     }
 

@@ -5,18 +5,24 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, header};
 use quick_cache::sync::Cache;
 use secrecy::ExposeSecret as _;
+use secrecy::zeroize::Zeroizing;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::super::answer::Frame;
-use super::super::client::{Call, Data, Odoo, no_args, no_kwargs, not_ok};
+use super::super::call::Call;
+use super::super::client::{Data, Odoo, no_args, no_kwargs};
 use super::super::credentials::Credential;
-use super::super::error::OdooError;
+use super::super::error::{OdooError, misread};
 use super::super::json2::{self, Named};
-use super::super::methods;
-use super::super::signatures::{self, Documentation, Signature};
+use super::super::signatures::{self, Documentation, MethodTold, Signature};
+use super::super::trip::Trip;
+use super::super::way::Way;
+use super::super::wire::Head;
 use crate::config::{ConfigError, OdooSettings};
 
 /// How many models' parameters are kept.
@@ -31,6 +37,12 @@ struct Told {
     documentation: Option<Documentation>,
     etag: Option<HeaderValue>,
     asked_at: Mutex<Instant>,
+}
+
+impl Told {
+    fn methods(&self) -> Vec<MethodTold> {
+        self.documentation.iter().flat_map(Documentation::methods).collect()
+    }
 }
 
 /// See the module.
@@ -48,7 +60,8 @@ impl Json2 {
         let Some(key) = settings.api_key.clone() else {
             return Ok(None);
         };
-        let mut authorization = HeaderValue::from_str(&format!("bearer {}", key.expose_secret()))
+        let bearer = Zeroizing::new(format!("bearer {}", key.expose_secret()));
+        let mut authorization = HeaderValue::from_str(&bearer)
             .map_err(|_| ConfigError("ODOO_API_KEY holds characters that no key has.".into()))?;
         authorization.set_sensitive(true);
         let db = HeaderValue::from_str(&settings.db)
@@ -63,7 +76,7 @@ impl Json2 {
     }
 
     /// There is no login: the key is checked with each call.
-    pub(in crate::odoo) async fn user_id(&self, odoo: &Odoo) -> Result<i64, OdooError> {
+    pub(in crate::odoo) async fn user_id(&self, odoo: &Odoo, trip: &mut Trip<'_>) -> Result<i64, OdooError> {
         #[derive(Deserialize)]
         struct Context {
             uid: i64,
@@ -74,7 +87,7 @@ impl Json2 {
             args: no_args(),
             kwargs: no_kwargs(),
         };
-        let context = match self.execute(odoo, call).await? {
+        let context = match self.execute(odoo, call, trip).await? {
             Data::Whole(bytes) => serde_json::from_slice::<Context>(&bytes).ok(),
             Data::Stream(_) => None,
         };
@@ -83,44 +96,41 @@ impl Json2 {
             .ok_or_else(|| OdooError::unreachable("What answered at Odoo's address is not Odoo's JSON-2."))
     }
 
-    pub(in crate::odoo) async fn execute(&self, odoo: &Odoo, call: Call<'_>) -> Result<Data, OdooError> {
+    pub(in crate::odoo) async fn execute(
+        &self,
+        odoo: &Odoo,
+        call: Call<'_>,
+        trip: &mut Trip<'_>,
+    ) -> Result<Data, OdooError> {
         if let Some(refused) = self.credential.refused() {
             return Err(refused);
         }
         let signature = if json2::has_positional(&call) {
-            Box::pin(self.signature(odoo, &call)).await?
+            Box::pin(self.signature(odoo, &call, trip)).await?
         } else {
             None
         };
         let Named { body, only_one } = json2::name_arguments(&call, signature.as_ref())?;
-        let may_write = !methods::only_reads(call.method);
+        let may_write = trip.may_write;
         let path = format!("/json/2/{}/{}", call.model, call.method);
         let mut request = odoo.wire().call(&path, body)?;
         let headers = request.headers_mut();
         headers.insert(header::AUTHORIZATION, self.authorization.clone());
         headers.insert(X_ODOO_DATABASE, self.db.clone());
-        let reply = odoo.wire().send(request, may_write).await?;
+        let reply = odoo.wire().send(request, trip).await?;
         if !reply.is_ok() {
-            let status = reply.status();
+            let head = reply.head();
             let body = reply.whole().await?;
-            return Err(self.error(status, &body, call.model, may_write));
+            return Err(self.error(odoo, &head, &body, call.model, may_write));
         }
         self.accepted();
         if !reply.window().1 && !only_one {
             return Ok(Data::Stream(Box::new(reply.stream(0, Frame::Bare))));
         }
         let body = reply.whole().await?;
-        let checked = serde_json::from_slice::<&serde_json::value::RawValue>(&body);
-        match checked {
-            Ok(_) if only_one => json2::only_of(&body).map(Data::Whole),
-            Ok(result) => Ok(Data::Whole(body.slice_ref(result.get().as_bytes()))),
-            Err(error) if may_write => Err(OdooError::OutcomeUnknown {
-                cause: Some(error.into()),
-            }),
-            Err(error) => Err(OdooError::Unreachable {
-                message: "What answered at Odoo's address is not Odoo's JSON-2.".into(),
-                cause: Some(error.into()),
-            }),
+        match result_of(&body, only_one) {
+            Err(error) if may_write => Err(error.of_an_answered_write()),
+            result => result.map(Data::Whole),
         }
     }
 
@@ -131,21 +141,27 @@ impl Json2 {
         }
     }
 
-    fn error(&self, status: StatusCode, body: &[u8], model: &str, may_write: bool) -> OdooError {
-        match json2::error_of(status, body, model) {
+    fn error(&self, odoo: &Odoo, head: &Head, body: &[u8], model: &str, may_write: bool) -> OdooError {
+        match json2::error_of(head.0, body, model) {
             Some(OdooError::AuthFailed { .. }) => self.credential.refuse(),
+            Some(error) if may_write => error.of_an_answered_write(),
             Some(error) => error,
-            None => not_ok(status, body, may_write),
+            None => odoo.judge_refusal(Way::Json2, head, body, may_write),
         }
     }
 
     /// How a method is called; `None` if nobody tells.
-    async fn signature(&self, odoo: &Odoo, call: &Call<'_>) -> Result<Option<Signature>, OdooError> {
+    async fn signature(
+        &self,
+        odoo: &Odoo,
+        call: &Call<'_>,
+        trip: &mut Trip<'_>,
+    ) -> Result<Option<Signature>, OdooError> {
         let known = signatures::known(call.method);
         if let Some((signature, false)) = known {
             return Ok(Some(signature));
         }
-        let told = self.told_of(odoo, call.model).await?;
+        let told = self.told_of(odoo, call.model, trip).await?;
         let Some(documentation) = &told.documentation else {
             return Ok(known.map(|(signature, _)| signature));
         };
@@ -156,7 +172,24 @@ impl Json2 {
         }
     }
 
-    async fn told_of(&self, odoo: &Odoo, model: &str) -> Result<Arc<Told>, OdooError> {
+    /// The methods of a model; none if Odoo does not tell.
+    pub(in crate::odoo) async fn methods(
+        &self,
+        odoo: &Odoo,
+        model: &str,
+        trip: &mut Trip<'_>,
+    ) -> Result<Vec<MethodTold>, OdooError> {
+        Ok(self.told_of(odoo, model, trip).await?.methods())
+    }
+
+    /// The same without asking, if that is not needed.
+    pub(in crate::odoo) fn known_methods(&self, model: &str) -> Option<Vec<MethodTold>> {
+        let told = self.told.get(model)?;
+        let asked_at = *told.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        (asked_at.elapsed() < TRUSTED_FOR).then(|| told.methods())
+    }
+
+    async fn told_of(&self, odoo: &Odoo, model: &str, trip: &mut Trip<'_>) -> Result<Arc<Told>, OdooError> {
         let kept = self.told.get(model);
         if let Some(told) = &kept {
             let mut asked_at = told.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
@@ -177,7 +210,7 @@ impl Json2 {
         if let Some(etag) = kept.as_ref().and_then(|told| told.etag.clone()) {
             request = request.header(header::IF_NONE_MATCH, etag);
         }
-        let answer = odoo.wire().ask(request).await?;
+        let answer = odoo.wire().ask(request, trip).await?;
         let status = answer.status().as_u16();
         if status == 304
             && let Some(told) = kept
@@ -195,6 +228,19 @@ impl Json2 {
         self.told.insert(model.to_owned(), Arc::clone(&told));
         Ok(told)
     }
+}
+
+/// The result in an answer: all of it, or the one out of a list of one.
+fn result_of(body: &Bytes, only_one: bool) -> Result<Bytes, OdooError> {
+    if only_one {
+        return json2::only_of(body);
+    }
+    let result = serde_json::from_slice::<&RawValue>(body).map_err(|error| OdooError::Unreachable {
+        message: "What answered at Odoo's address is not Odoo's JSON-2.".into(),
+        cause: Some(misread(&error)),
+        is_silent: false,
+    })?;
+    Ok(body.slice_ref(result.get().as_bytes()))
 }
 
 /// What Odoo would say to a method that its documentation does not list.

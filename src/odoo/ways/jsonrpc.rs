@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
-use super::super::client::{Call, Data, Odoo, with_json};
+use super::super::call::Call;
+use super::super::client::{Data, Odoo, with_json};
 use super::super::credentials::{Credential, Login};
 use super::super::error::{OdooError, Raised};
-use super::super::{jsonrpc, methods, wire};
+use super::super::trip::Trip;
+use super::super::way::Way;
+use super::super::{jsonrpc, wire};
 use crate::config::{ConfigError, OdooSettings};
 
 /// See the module.
@@ -31,19 +34,32 @@ impl JsonRpc {
         }))
     }
 
-    pub(in crate::odoo) async fn log_in_anew(&self, odoo: &Odoo) -> Result<i64, OdooError> {
+    pub(in crate::odoo) async fn log_in_anew(&self, odoo: &Odoo, trip: &mut Trip<'_>) -> Result<i64, OdooError> {
+        let waits = trip.waits();
         self.login
-            .renew(&self.credential, None, || Box::pin(self.log_in(odoo)))
+            .renew(&self.credential, waits, None, || Box::pin(self.log_in(odoo, trip)))
             .await
     }
 
-    pub(in crate::odoo) async fn execute(&self, odoo: &Odoo, call: Call<'_>) -> Result<Data, OdooError> {
-        let uid = self.login.get(&self.credential, || Box::pin(self.log_in(odoo))).await?;
+    pub(in crate::odoo) async fn execute(
+        &self,
+        odoo: &Odoo,
+        call: Call<'_>,
+        trip: &mut Trip<'_>,
+    ) -> Result<Data, OdooError> {
+        let waits = trip.waits();
+        let uid = self
+            .login
+            .get(&self.credential, waits, || Box::pin(self.log_in(odoo, trip)))
+            .await?;
         let body = jsonrpc::execute_kw(&odoo.settings().db, uid, &self.credential.secret, &call);
         let request = odoo.wire().call(jsonrpc::PATH, body)?;
-        let reply = odoo.wire().send(request, !methods::only_reads(call.method)).await?;
-        match Odoo::json_rpc_data(reply, &call).await {
-            Err(OdooError::AuthFailed { .. }) => Err(Box::pin(self.refused_by_whom(odoo, &call)).await),
+        let reply = odoo.wire().send(request, trip).await?;
+        match odoo
+            .json_rpc_data(Way::JsonRpc, reply, call.model, trip.may_write)
+            .await
+        {
+            Err(OdooError::AuthFailed { .. }) => Err(Box::pin(self.refused_by_whom(odoo, &call, trip)).await),
             // There is no session here that could end.
             Err(OdooError::SessionExpired) => Err(OdooError::Raised {
                 kind: Raised::Failed,
@@ -57,11 +73,11 @@ impl JsonRpc {
     /// A method may say "Access Denied" itself (a wrong old password, say), in the
     /// same words as Odoo does for wrong credentials. A login tells them apart;
     /// one that went well counts for a minute.
-    async fn refused_by_whom(&self, odoo: &Odoo, call: &Call<'_>) -> OdooError {
+    async fn refused_by_whom(&self, odoo: &Odoo, call: &Call<'_>, trip: &mut Trip<'_>) -> OdooError {
         if let Some(refused) = self.credential.refused() {
             return refused;
         }
-        let confirmed = self.credential.is_confirmed() || self.log_in_anew(odoo).await.is_ok();
+        let confirmed = self.credential.is_confirmed() || self.log_in_anew(odoo, trip).await.is_ok();
         if confirmed {
             return OdooError::raised("odoo.exceptions.AccessError", "Access Denied", call.model);
         }
@@ -71,11 +87,11 @@ impl JsonRpc {
     }
 
     /// `Some(uid)`, or `None` if Odoo refuses.
-    async fn log_in(&self, odoo: &Odoo) -> Result<Option<i64>, OdooError> {
+    async fn log_in(&self, odoo: &Odoo, trip: &mut Trip<'_>) -> Result<Option<i64>, OdooError> {
         let settings = odoo.settings();
         let body = jsonrpc::authenticate(&settings.db, &settings.username, &self.credential.secret);
         let request = with_json(odoo.wire().post(self.url.clone()), body);
-        let result = match odoo.json_rpc_result(request, "").await {
+        let result = match odoo.json_rpc_result(request, "", trip).await {
             Err(OdooError::AuthFailed { .. }) => return Ok(None),
             other => other?,
         };

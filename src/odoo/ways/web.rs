@@ -7,10 +7,13 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 
-use super::super::client::{Call, Data, Odoo, not_ok, with_json};
+use super::super::call::Call;
+use super::super::client::{Data, Odoo, not_ok, with_json};
 use super::super::credentials::{Credential, Login};
-use super::super::error::OdooError;
-use super::super::{jsonrpc, methods, wire};
+use super::super::error::{NO_DATABASE, OdooError};
+use super::super::trip::Trip;
+use super::super::way::Way;
+use super::super::{jsonrpc, wire};
 use crate::config::{ConfigError, OdooSettings};
 
 #[derive(Clone, PartialEq)]
@@ -40,35 +43,53 @@ impl Web {
         }))
     }
 
-    pub(in crate::odoo) async fn log_in_anew(&self, odoo: &Odoo) -> Result<i64, OdooError> {
+    pub(in crate::odoo) async fn log_in_anew(&self, odoo: &Odoo, trip: &mut Trip<'_>) -> Result<i64, OdooError> {
+        let waits = trip.waits();
         let session = self
             .login
-            .renew(&self.credential, None, || Box::pin(self.log_in(odoo)))
+            .renew(&self.credential, waits, None, || Box::pin(self.log_in(odoo, trip)))
             .await?;
         Ok(session.uid)
     }
 
-    pub(in crate::odoo) async fn execute(&self, odoo: &Odoo, call: Call<'_>) -> Result<Data, OdooError> {
-        let session = self.login.get(&self.credential, || Box::pin(self.log_in(odoo))).await?;
-        match self.call(odoo, &session, &call).await {
+    pub(in crate::odoo) async fn execute(
+        &self,
+        odoo: &Odoo,
+        call: Call<'_>,
+        trip: &mut Trip<'_>,
+    ) -> Result<Data, OdooError> {
+        let waits = trip.waits();
+        let session = self
+            .login
+            .get(&self.credential, waits, || Box::pin(self.log_in(odoo, trip)))
+            .await?;
+        match self.call(odoo, &session, &call, trip).await {
             // It did not run, so it may be sent again.
             Err(OdooError::SessionExpired) => {
                 let session = self
                     .login
-                    .renew(&self.credential, Some(&session), || Box::pin(self.log_in(odoo)))
+                    .renew(&self.credential, waits, Some(&session), || {
+                        Box::pin(self.log_in(odoo, trip))
+                    })
                     .await?;
-                Box::pin(self.call(odoo, &session, &call)).await
+                Box::pin(self.call(odoo, &session, &call, trip)).await
             }
             result => result,
         }
     }
 
-    async fn call(&self, odoo: &Odoo, session: &Arc<Session>, call: &Call<'_>) -> Result<Data, OdooError> {
+    async fn call(
+        &self,
+        odoo: &Odoo,
+        session: &Arc<Session>,
+        call: &Call<'_>,
+        trip: &mut Trip<'_>,
+    ) -> Result<Data, OdooError> {
         // The model and the method in the path are for Odoo's log.
         let path = format!("{}/{}.{}", jsonrpc::WEB_CALL_PATH, call.model, call.method);
         let mut request = odoo.wire().call(&path, jsonrpc::web_call(call))?;
         request.headers_mut().insert(header::COOKIE, session.cookie.clone());
-        let reply = odoo.wire().send(request, !methods::only_reads(call.method)).await?;
+        let reply = odoo.wire().send(request, trip).await?;
         if let Some(cookie) = session_cookie(reply.headers())
             && cookie != session.cookie
         {
@@ -79,7 +100,7 @@ impl Web {
             };
             self.login.replace(session, Arc::new(rotated));
         }
-        match Odoo::json_rpc_data(reply, call).await {
+        match odoo.json_rpc_data(Way::Web, reply, call.model, trip.may_write).await {
             // The session was accepted: it is the method that says no.
             Err(OdooError::AuthFailed { .. }) => Err(OdooError::raised(
                 "odoo.exceptions.AccessError",
@@ -91,7 +112,7 @@ impl Web {
     }
 
     /// `None` if Odoo refuses the password.
-    async fn log_in(&self, odoo: &Odoo) -> Result<Option<Arc<Session>>, OdooError> {
+    async fn log_in(&self, odoo: &Odoo, trip: &mut Trip<'_>) -> Result<Option<Arc<Session>>, OdooError> {
         #[derive(Deserialize)]
         struct Info {
             #[serde(default)]
@@ -100,17 +121,15 @@ impl Web {
         let settings = odoo.settings();
         let body = jsonrpc::web_login(&settings.db, &settings.username, &self.credential.secret);
         let question = with_json(odoo.wire().post(self.login_url.clone()), body);
-        let answer = odoo.wire().ask(question).await?;
+        let answer = odoo.wire().ask(question, trip).await?;
         let cookie = session_cookie(answer.headers());
         if answer.status().as_u16() != 200 {
-            return Err(not_ok(answer.status(), answer.body(), false));
+            return Err(not_ok(answer.status(), answer.headers(), answer.body()));
         }
         let result = match jsonrpc::result_of(answer.body(), "") {
             Err(OdooError::AuthFailed { .. }) => return Ok(None),
             Err(OdooError::Raised { message, .. }) if message == "Database not found." => {
-                return Err(OdooError::unreachable(
-                    "Odoo can't reach its database, or the configured database does not exist.",
-                ));
+                return Err(OdooError::unreachable(NO_DATABASE));
             }
             other => other?,
         };

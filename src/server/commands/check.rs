@@ -9,9 +9,12 @@ use serde_json::value::RawValue;
 use sqlx::PgPool;
 
 use super::{Failure, say};
+use crate::alerts::send::Sender;
 use crate::config::Settings;
 use crate::error::{AppError, ErrorCode};
-use crate::odoo::{Call, Limits, Odoo, WayState};
+use crate::instances::Instances;
+use crate::odoo::{Call, Limits, Odoo, Party, WayState};
+use crate::server::database::migrate::migrations;
 use crate::server::database::{self, OLDEST_MAJOR, Opener, explain};
 
 /// How long the database may take to accept a connection.
@@ -48,7 +51,9 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
     report.add("settings", valid)?;
     report.add("data directory", data_dir(settings))?;
     check_database(settings, &mut report).await?;
+    check_redis(settings, &mut report).await?;
     check_odoo(settings, &mut report).await?;
+    check_mail(settings, &mut report).await?;
     if report.failed { Err(Failure::Told) } else { Ok(()) }
 }
 
@@ -131,11 +136,15 @@ async fn check_connected(pool: &PgPool, place: &str, report: &mut Report) -> Res
         Err(error) => Err(explain(&error)),
     };
     report.add("database rights", writable)?;
-    let shape = match database::migrations(pool).await {
-        Ok(state) if !state.unknown.is_empty() => Err(format!(
-            "it was changed by a newer version of the bridge (migration {}). Run that version or a newer one.",
-            state.unknown[0]
+    let shape = match migrations(pool).await {
+        Ok(state) if !state.may_run => Err(format!(
+            "it was changed by a newer version of the bridge, beside which this one can't run (migrations: {:?}). \
+             Run that version or a newer one.",
+            state.unknown
         )),
+        Ok(state) if !state.unknown.is_empty() => {
+            Ok("was changed by a newer version, beside which this one may run".into())
+        }
         Ok(state) if state.pending == 0 => Ok("has this version's shape".into()),
         Ok(state) => Ok(format!(
             "{} migrations are to be applied; `serve` and `migrate` do it",
@@ -144,6 +153,44 @@ async fn check_connected(pool: &PgPool, place: &str, report: &mut Report) -> Res
         Err(error) => Err(explain(&error)),
     };
     report.add("database shape", shape)
+}
+
+async fn check_redis(settings: &Settings, report: &mut Report) -> Result<(), Failure> {
+    let redis = match settings.redis() {
+        Ok(Some(redis)) => redis,
+        Ok(None) => return report.add("Redis", Ok("not set; each instance holds limits by itself".into())),
+        // Told with the settings.
+        Err(_) => return Ok(()),
+    };
+    let instances = match Instances::new(redis) {
+        Ok(instances) => instances,
+        Err(error) => return report.add("Redis", Err(error.0)),
+    };
+    let place = instances.report().place;
+    let finding = match instances.check().await {
+        Ok(()) => Ok(format!("answers at {place}; limits are shared through it")),
+        Err(why) => Err(format!(
+            "{place}: {why}. Check REDIS_URL, that Redis or Valkey runs there and lets this user run scripts, and the network between. Until then each instance holds its share of the limits."
+        )),
+    };
+    report.add("Redis", finding)
+}
+
+async fn check_mail(settings: &Settings, report: &mut Report) -> Result<(), Failure> {
+    let sender = match settings.mail() {
+        Ok(None) => return report.add("mail", Ok("not set; alerts go to webhooks only".into())),
+        // Told with the settings.
+        Err(_) => return Ok(()),
+        Ok(mail) => match Sender::new(mail, None) {
+            Ok(sender) => sender,
+            Err(error) => return report.add("mail", Err(error.0)),
+        },
+    };
+    let finding = match sender.check_mail().await {
+        Ok(()) => Ok("the mail server takes the bridge's sign-in".into()),
+        Err(why) => Err(format!("{why}. Check BRIDGE_SMTP_URL, and the network between.")),
+    };
+    report.add("mail", finding)
 }
 
 async fn check_odoo(settings: &Settings, report: &mut Report) -> Result<(), Failure> {
@@ -203,13 +250,13 @@ async fn check_ways(odoo: &Odoo, report: &mut Report) -> Result<(), Failure> {
 async fn read_one_contact(odoo: &Odoo) -> Result<(), AppError> {
     let args: &RawValue = serde_json::from_str("[[]]").map_err(AppError::internal)?;
     let kwargs: &RawValue = serde_json::from_str("{\"limit\": 1}").map_err(AppError::internal)?;
-    odoo.execute(Call {
+    let call = Call {
         model: "res.partner",
         method: "search",
         args,
         kwargs,
-    })
-    .await?;
+    };
+    odoo.execute(call, Party::BRIDGE, None).await?;
     Ok(())
 }
 

@@ -1,21 +1,17 @@
-//! `explain`: whether a policy lets a call through, and by which rule. Odoo is not
-//! called, so that what depends on Odoo's own fields is said to depend on them.
+//! `explain`: whether a policy lets a call through, and by which rule. The call is not
+//! made; where the answer depends on what fields lead to, Odoo is asked for those of a
+//! model, and without an Odoo it is said to depend on them.
+
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
 use super::{Failure, read_policy, say, with_database};
+use crate::calls::models::{Asking, Models};
 use crate::config::{ExplainArgs, Settings};
 use crate::keys::issue;
-use crate::keys::policy::{Asked, Knowledge, ModelFields, Policy, Verdict, decide};
-
-/// Nothing is known of any model.
-struct NoOdoo;
-
-impl Knowledge for NoOdoo {
-    fn fields_of(&self, _: &str) -> Option<&ModelFields> {
-        None
-    }
-}
+use crate::keys::policy::{Asked, Knowledge, Policy, Unknown, Verdict, decide};
+use crate::odoo::{Limits, Odoo, Party};
 
 pub(super) async fn run(settings: &Settings, args: ExplainArgs) -> Result<(), Failure> {
     let policy = match (&args.policy, &args.key) {
@@ -40,7 +36,7 @@ pub(super) async fn run(settings: &Settings, args: ExplainArgs) -> Result<(), Fa
         args: &positional,
         kwargs: &named,
     };
-    match decide(&policy, &asked, &NoOdoo) {
+    match verdict(settings, &policy, &asked).await {
         Verdict::Allowed(allowed) => {
             say(&match allowed.rule {
                 0 => format!("Allowed: the policy is {}.", policy.word()),
@@ -58,11 +54,52 @@ pub(super) async fn run(settings: &Settings, args: ExplainArgs) -> Result<(), Fa
             ))?;
             Err(Failure::Told)
         }
-        Verdict::NeedsFields(model) => {
+        Verdict::Needs(unknown) => {
+            let what = match unknown {
+                Unknown::FieldsOf(model) => format!("what the fields of {model} lead to"),
+                Unknown::MethodsOf(model) => format!("how the methods of {model} are called"),
+                Unknown::CopiedWith(model) => format!("which lines are copied along with a {model}"),
+                Unknown::UsersBehind(_) => "whether one of the contacts has a user".into(),
+            };
             say(&format!(
-                "It depends on what the fields of {model} lead to, which only Odoo tells. The key's page in the dashboard asks it."
+                "It depends on {what}, which only Odoo tells, and none answered. Set ODOO_URL and the like."
             ))?;
             Err(Failure::Told)
+        }
+    }
+}
+
+/// Asks Odoo, if there is one, for what the policy has to know.
+async fn verdict(settings: &Settings, policy: &Policy, asked: &Asked<'_>) -> Verdict {
+    let odoo = settings.odoo().ok().flatten();
+    let odoo = odoo.and_then(|odoo| Odoo::new(odoo, Limits::from(settings)).ok());
+    let Some(odoo) = odoo else {
+        return without_odoo(policy, asked);
+    };
+    match Models::new(Arc::new(odoo))
+        .decide(policy, asked, &mut Asking::of(Party::BRIDGE))
+        .await
+    {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "Odoo was not asked for fields"
+            );
+            without_odoo(policy, asked)
+        }
+    }
+}
+
+/// As if Odoo told nothing: its methods are called as they are everywhere, and fields are not known.
+fn without_odoo(policy: &Policy, asked: &Asked<'_>) -> Verdict {
+    let mut known = Knowledge::default();
+    loop {
+        match decide(policy, asked, &known) {
+            Verdict::Needs(Unknown::MethodsOf(model)) if !known.methods.contains_key(&model) => {
+                known.methods.insert(model, Arc::default());
+            }
+            verdict => return verdict,
         }
     }
 }

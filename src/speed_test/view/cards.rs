@@ -60,7 +60,7 @@ pub(super) fn TestCard(
                     <input type="hidden" name="test_type" value=word />
                     <button
                         type="submit"
-                        class="button button-primary"
+                        class="button button-primary for-operators"
                         disabled=move || pending.get()
                         aria-busy=move || running.get().to_string()
                     >

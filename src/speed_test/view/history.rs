@@ -85,9 +85,19 @@ fn filter_link(label: &'static str, href: Signal<String>, current: Signal<bool>)
 
 #[component]
 fn Found(query: HistoryQuery, page: HistoryPage) -> impl IntoView {
-    if page.runs.is_empty() {
-        return view! { <Nothing filtered=query.is_filtered() /> }.into_any();
-    }
+    let wrong = page.wrong.clone();
+    let wrong = (!wrong.is_empty()).then(|| view! { <p class="notice notice-bad" role="alert">{wrong}</p> });
+    let runs = if page.runs.is_empty() {
+        view! { <Nothing filtered=query.is_filtered() /> }.into_any()
+    } else {
+        view! { <Runs query=query page=page /> }.into_any()
+    };
+    (wrong, runs).into_any()
+}
+
+#[component]
+fn Runs(query: HistoryQuery, page: HistoryPage) -> impl IntoView {
+    let csv = query.csv_href();
     let HistoryPage {
         runs,
         found,
@@ -116,7 +126,7 @@ fn Found(query: HistoryQuery, page: HistoryPage) -> impl IntoView {
                 <tbody>{runs.into_iter().map(|run| view! { <Run run=run target=target.clone() /> }).collect_view()}</tbody>
             </table>
         </div>
-        <p class="speed-count">{format!("{found} {noun}, newest first.")}</p>
+        <p class="speed-count">{format!("{found} {noun}, newest first. ")} <a rel="external" href=csv download="speed-tests.csv">"CSV"</a></p>
         <Pagination page=page pages=pages href=href />
     }
     .into_any()
