@@ -2,7 +2,8 @@ import { SpeedRunsPage } from '../pages/speed-runs';
 import { expectFitForAll } from '../support/look';
 import { expect, test } from '../support/test';
 
-test.use({ bridgeSettings: { account: true, alone: 'speed-runs' } });
+// Slow enough that a run of 300 samples is still going on when somebody cancels it.
+test.use({ bridgeSettings: { account: true, alone: 'speed-runs', callsPerSecond: 20 } });
 
 // What the server printed is looked at: nothing on these pages needs the browser's half.
 test('a run tells its duration before, is done, and is fit for all', async ({ page }) => {
