@@ -19,7 +19,7 @@ export class LoginPage extends DashboardPage {
     super(page);
     this.email = page.getByLabel('Email');
     this.password = page.getByLabel('Password', { exact: true });
-    this.submit = page.getByRole('button', { name: 'Sign in' });
+    this.submit = page.getByRole('button', { name: 'Sign in', exact: true });
   }
 
   async signIn(email: string, password: string): Promise<void> {

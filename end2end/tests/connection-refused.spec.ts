@@ -32,7 +32,7 @@ test('every page says that Odoo refuses the credentials, and one says what to do
     await expect(plain.locator('.alarm')).toContainText('Odoo refuses ODOO_API_KEY');
     const stranger = await (await newContext()).newPage();
     await stranger.goto('/login');
-    await expect(stranger.getByRole('heading', { name: 'Sign in' })).toBeVisible();
+    await expect(stranger.getByRole('heading', { name: 'Sign in', exact: true })).toBeVisible();
     expect(await stranger.content()).not.toContain('ODOO_API_KEY. Calls fail');
   });
 });

@@ -203,7 +203,7 @@ test('who was signed out meanwhile is led to sign in', async ({ page, context, q
   quiet.expect(/status of 401.*\/api\//);
   await keys.createDialog.getByRole('button', { name: 'Create key' }).click();
   await expect(keys.createDialog.getByRole('alert')).toContainText('Sign in to do this.');
-  await keys.createDialog.getByRole('link', { name: 'Sign in' }).click();
+  await keys.createDialog.getByRole('link', { name: 'Sign in', exact: true }).click();
   await expect(page).toHaveURL(/\/login/);
   await keys.hydrated();
 });

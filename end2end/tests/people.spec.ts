@@ -30,7 +30,7 @@ test('somebody is invited, joins as a viewer, and signs in with a second factor'
   await expect(guest.getByRole('link', { name: 'People' })).toBeHidden();
 
   await guest.goto('/account');
-  await guest.getByRole('link', { name: 'Second factor and sessions' }).click();
+  await guest.getByRole('link', { name: 'Passkeys, second factor, sessions' }).click();
   await guest.getByRole('button', { name: 'Set it up' }).click();
   await expectFitForAll(guest, 'set-up of the second factor');
   const secret = await guest.locator('#totp-secret').innerText();
@@ -43,14 +43,14 @@ test('somebody is invited, joins as a viewer, and signs in with a second factor'
   await guest.getByRole('button', { name: 'Sign out' }).click();
   await guest.getByLabel('Email').fill(EMAIL);
   await guest.getByLabel('Password', { exact: true }).fill(PASSWORD);
-  await guest.getByRole('button', { name: 'Sign in' }).click();
+  await guest.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(guest.getByRole('heading', { level: 1 })).toHaveText('Second factor');
   await guest.getByLabel('Code').fill('000000');
-  await guest.getByRole('button', { name: 'Sign in' }).click();
+  await guest.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(guest.getByRole('alert')).toContainText('The code is wrong');
   await expectFitForAll(guest, 'a wrong code');
   await guest.getByLabel('Code').fill(totp(secret));
-  await guest.getByRole('button', { name: 'Sign in' }).click();
+  await guest.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(guest).toHaveURL(/\/keys$/);
 
   await page.goto('/audit');

@@ -94,7 +94,7 @@ actions! {
     PolicyRenamed "policy_renamed" "renamed the shared policy";
     /// Before: the document.
     PolicyRemoved "policy_removed" "removed the shared policy";
-    /// Somebody got in.
+    /// Somebody got in. After: how, if not with a password.
     SignedIn "signed_in" "signed in";
     /// Somebody did not: a wrong password or code. Of an account that does not exist
     /// the subject is nil.
@@ -120,6 +120,10 @@ actions! {
     SecondFactorOn "second_factor_on" "turned the second factor on";
     /// No code is asked for any more.
     SecondFactorOff "second_factor_off" "turned the second factor off";
+    /// After: what its owner calls it.
+    PasskeyAdded "passkey_added" "added a passkey";
+    /// Before: what its owner called it.
+    PasskeyRemoved "passkey_removed" "removed a passkey";
     /// Those from before are void.
     RecoveryCodesMade "recovery_codes_made" "made new recovery codes";
     /// After: the role.

@@ -21,8 +21,11 @@ use crate::odoo::{Call, Odoo, OdooError, Party};
 
 /// How many models are kept.
 const KEPT: usize = 512;
-/// After this, Odoo is asked anew: fields come and go with modules.
-const TRUSTED_FOR: Duration = Duration::from_secs(10 * 60);
+/// After this, Odoo is asked anew, and no call waits for that: fields and methods come and go
+/// with modules, seldom.
+const FRESH_FOR: Duration = Duration::from_secs(10 * 60);
+/// What is older than this, because nobody needed it since, is not trusted: the call waits.
+const TRUSTED_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// The most models that one call may lead through.
 const MODELS_MAX: usize = 16;
@@ -30,11 +33,8 @@ const MODELS_MAX: usize = 16;
 /// See the module.
 pub struct Models {
     odoo: Arc<Odoo>,
-    kept: Cache<String, Kept>,
-    methods: Arc<Cache<String, (Instant, Arc<ModelMethods>)>>,
-    /// Questions on their way.
-    asked: Questions<Kept>,
-    asked_methods: Questions<Arc<ModelMethods>>,
+    fields: Shelf<Fields>,
+    methods: Shelf<Arc<ModelMethods>>,
 }
 
 /// For whom Odoo is asked for what has to be known, and how long that took.
@@ -62,38 +62,84 @@ impl Asking {
     }
 }
 
-/// Questions on their way, by model: who needs the same waits for the same answer, and for the
-/// same failure.
-struct Questions<T: Clone>(Mutex<HashMap<String, WeakShared<BoxFuture<'static, Result<T>>>>>);
-
-impl<T: Clone> Default for Questions<T> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
+/// What Odoo said of models, by name.
+struct Shelf<T: Clone> {
+    kept: Arc<Cache<String, (Instant, T)>>,
+    /// Questions on their way: who needs the same waits for the same answer, and for the same
+    /// failure.
+    asked: Mutex<HashMap<String, Question<T>>>,
 }
 
-impl<T: Clone> Questions<T> {
-    /// The question that is on its way, or this one.
+type Question<T> = WeakShared<BoxFuture<'static, Result<T>>>;
+
+impl<T: Clone + Send + Sync + 'static> Shelf<T> {
+    fn new() -> Self {
+        Self {
+            kept: Arc::new(Cache::new(KEPT)),
+            asked: Mutex::default(),
+        }
+    }
+
+    /// What is known of a model. What is not fresh is asked for anew, beside the calls.
+    fn find<Q>(&self, model: &str, question: impl FnOnce() -> Q) -> Option<T>
+    where
+        Q: Future<Output = Result<T>> + Send + 'static,
+    {
+        let (at, known) = self.kept.get(model)?;
+        let age = at.elapsed();
+        if age >= TRUSTED_FOR {
+            return None;
+        }
+        if age >= FRESH_FOR && !self.is_asked(model) {
+            let question = self.join(model, question());
+            tokio::spawn(async move {
+                if let Err(error) = question.await {
+                    tracing::debug!(
+                        error = &error as &dyn std::error::Error,
+                        "what Odoo told of a model stays as it was"
+                    );
+                }
+            });
+        }
+        Some(known)
+    }
+
+    fn is_asked(&self, model: &str) -> bool {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.get(model).is_some_and(is_open)
+    }
+
+    /// The question that is on its way, or this one. Its answer is kept.
     fn join(
         &self,
         model: &str,
         question: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Shared<BoxFuture<'static, Result<T>>> {
-        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.retain(|_, question| question.upgrade().is_some_and(|question| question.peek().is_none()));
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|_, question| is_open(question));
         if let Some(on_its_way) = asked.get(model).and_then(WeakShared::upgrade) {
             return on_its_way;
         }
+        let (kept, name) = (Arc::clone(&self.kept), model.to_owned());
+        let question = async move {
+            let told = question.await?;
+            kept.insert(name, (Instant::now(), told.clone()));
+            Ok(told)
+        };
         let question = question.boxed().shared();
         asked.extend(question.downgrade().map(|weak| (model.to_owned(), weak)));
         question
     }
 }
 
-/// What Odoo said of a model's fields, and when.
+/// Whether somebody waits for its answer.
+fn is_open<T: Clone>(question: &Question<T>) -> bool {
+    question.upgrade().is_some_and(|question| question.peek().is_none())
+}
+
+/// What Odoo said of a model's fields.
 #[derive(Clone)]
-struct Kept {
-    at: Instant,
+struct Fields {
     fields: Arc<ModelFields>,
     types: Arc<FieldTypes>,
 }
@@ -134,10 +180,8 @@ impl Models {
     pub fn new(odoo: Arc<Odoo>) -> Self {
         Self {
             odoo,
-            kept: Cache::new(KEPT),
-            methods: Arc::new(Cache::new(KEPT)),
-            asked: Questions::default(),
-            asked_methods: Questions::default(),
+            fields: Shelf::new(),
+            methods: Shelf::new(),
         }
     }
 
@@ -220,31 +264,14 @@ impl Models {
             return Ok(methods);
         }
         let question = methods_of(Arc::clone(&self.odoo), model.to_owned(), asking.party);
-        let methods = asking.wait(self.asked_methods.join(model, question)).await?;
-        self.methods
-            .insert(model.to_owned(), (Instant::now(), Arc::clone(&methods)));
-        Ok(methods)
+        asking.wait(self.methods.join(model, question)).await
     }
 
-    /// The same as far as Odoo told it already. What is old is asked for anew, and no call
-    /// waits for that: methods change with modules, seldom.
+    /// The same as far as Odoo told it already.
     fn known_methods(&self, model: &str) -> Option<Arc<ModelMethods>> {
-        let (at, methods) = self.methods.get(model)?;
-        if at.elapsed() >= TRUSTED_FOR {
-            self.methods
-                .insert(model.to_owned(), (Instant::now(), Arc::clone(&methods)));
-            let (odoo, kept, model) = (Arc::clone(&self.odoo), Arc::clone(&self.methods), model.to_owned());
-            tokio::spawn(async move {
-                match methods_of(odoo, model.clone(), Party::BRIDGE).await {
-                    Ok(methods) => kept.insert(model, (Instant::now(), methods)),
-                    Err(error) => tracing::debug!(
-                        error = &error as &dyn std::error::Error,
-                        "what Odoo told of a model's methods stays as it was"
-                    ),
-                }
-            });
-        }
-        Some(methods)
+        self.methods.find(model, || {
+            methods_of(Arc::clone(&self.odoo), model.to_owned(), Party::BRIDGE)
+        })
     }
 
     /// The models of the lines that Odoo copies along with a record; all that there are, if
@@ -280,26 +307,21 @@ impl Models {
     }
 
     /// What is kept, or what Odoo says: asked once for all who need it at the same time.
-    async fn ask(&self, model: &str, asking: &mut Asking) -> Result<Kept> {
-        if let Some(kept) = self.kept.get(model)
-            && kept.at.elapsed() < TRUSTED_FOR
-        {
-            return Ok(kept);
+    async fn ask(&self, model: &str, asking: &mut Asking) -> Result<Fields> {
+        let question = |party| fields_of(Arc::clone(&self.odoo), model.to_owned(), party);
+        match self.fields.find(model, || question(Party::BRIDGE)) {
+            Some(fields) => Ok(fields),
+            None => asking.wait(self.fields.join(model, question(asking.party))).await,
         }
-        let question = look_up(Arc::clone(&self.odoo), model.to_owned(), asking.party);
-        let kept = asking.wait(self.asked.join(model, question)).await?;
-        self.kept.insert(model.to_owned(), kept.clone());
-        Ok(kept)
     }
 }
 
-async fn look_up(odoo: Arc<Odoo>, model: String, party: Party) -> Result<Kept> {
+async fn fields_of(odoo: Arc<Odoo>, model: String, party: Party) -> Result<Fields> {
     let kwargs = json!({"attributes": ["type", "relation", "relation_field"]});
     // No such model, or none of the user's business: nothing is known.
     let told = read(&odoo, &model, "fields_get", &kwargs, party).await?;
     let (fields, types) = parse(told.as_deref().unwrap_or(b"{}"));
-    Ok(Kept {
-        at: Instant::now(),
+    Ok(Fields {
         fields: Arc::new(fields),
         types: Arc::new(types),
     })

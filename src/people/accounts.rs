@@ -10,7 +10,7 @@ use crate::ids::UserId;
 use crate::people::store;
 use crate::session::model::Role;
 use crate::session::open_sessions::end_all;
-use crate::session::second_factor;
+use crate::session::{passkeys, second_factor};
 
 /// An account, for admins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Account {
     pub last_seen_at: Option<DateTime<Utc>>,
     /// Whether a code is asked for at sign-in.
     pub has_factor: bool,
+    /// How many passkeys they sign in with.
+    pub passkeys: i64,
     /// How many keys they made that are not revoked.
     pub keys: i64,
 }
@@ -86,13 +88,17 @@ pub async fn remove(pool: &PgPool, id: UserId, by: &Actor) -> Result<()> {
     Ok(())
 }
 
-/// Turns the second factor off for somebody who lost it.
+/// Turns the second factor off for somebody who lost it, and takes their passkeys away:
+/// they may be on what was lost.
 ///
 /// # Errors
 /// `not_found`, `unavailable`, `internal`.
 pub async fn reset_factor(pool: &PgPool, id: UserId, by: &Actor) -> Result<()> {
     let email = email_of(pool, id).await?;
-    second_factor::turn_off(pool, (id, &email), by).await
+    let mut transaction = pool.begin().await?;
+    passkeys::remove_all(&mut transaction, (id, &email), by).await?;
+    second_factor::turn_off_in(&mut transaction, (id, &email), by).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// The address that a person signs in with.

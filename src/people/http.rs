@@ -144,7 +144,7 @@ async fn do_people(
         }
         "reset_factor" => {
             accounts::reset_factor(pool, person()?, by).await?;
-            "The second factor is off. The person can set it up anew.".into()
+            "The second factor is off, and passkeys are removed. The person can set both up anew.".into()
         }
         "revoke_keys" => {
             let email = accounts::email_of(pool, person()?).await?;

@@ -118,8 +118,8 @@ fn row(account: Account, own: Option<UserId>, is_fresh: bool) -> impl IntoView {
                             <button type="submit" name="do" value="role" class="button">"Set"</button>
                         </div>
                     </div>
-                    {account.has_factor.then(|| view! {
-                        <button type="submit" name="do" value="reset_factor" class="button">"Turn the second factor off"</button>
+                    {(account.has_factor || account.passkeys > 0).then(|| view! {
+                        <button type="submit" name="do" value="reset_factor" class="button">"Turn the second factor off, and remove passkeys"</button>
                     })}
                     {(account.keys > 0).then(|| view! {
                         <button type="submit" name="do" value="revoke_keys" class="button">
@@ -142,12 +142,17 @@ fn row(account: Account, own: Option<UserId>, is_fresh: bool) -> impl IntoView {
     } else {
         view! { <Badge tone=Tone::Muted label="Off" /> }
     };
+    let passkeys = match account.passkeys {
+        0 => String::new(),
+        1 => " 1 passkey".to_owned(),
+        many => format!(" {many} passkeys"),
+    };
     let role = Role::parse(&account.role).map_or(account.role, |role| name(role).to_owned());
     view! {
         <tr>
             <th scope="row" data-label="Email">{email.clone()}{is_own.then_some(" (you)")}</th>
             <td data-label="Role">{role}</td>
-            <td data-label="Second factor">{factor}</td>
+            <td data-label="Second factor">{factor} {passkeys}</td>
             <td class="numeric" data-label="Keys">{account.keys}</td>
             <td data-label="Last here">
                 {match account.last_seen_at {

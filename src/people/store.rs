@@ -15,6 +15,7 @@ pub(super) async fn accounts(pool: &PgPool) -> Result<Vec<Account>> {
     let accounts = sqlx::query_as!(
         Account,
         r#"SELECT id AS "id: UserId", email, role, totp_since IS NOT NULL AS "has_factor!",
+                  (SELECT count(*) FROM passkeys WHERE user_id = users.id) AS "passkeys!",
                   (SELECT max(last_seen_at) FROM sessions WHERE user_id = users.id) AS last_seen_at,
                   (SELECT count(*) FROM api_keys WHERE created_by = users.id AND revoked_at IS NULL) AS "keys!"
            FROM users ORDER BY email LIMIT 1000"#

@@ -150,7 +150,10 @@ async fn reset_second_factor(settings: &Settings, email: &str) -> Result<(), Fai
     with_database(settings, async |pool| {
         let id = accounts::find(pool, email).await?;
         accounts::reset_factor(pool, id, &Actor::COMMAND_LINE).await?;
-        say(&format!("{} signs in without a code now.", email.trim()))
+        say(&format!(
+            "{} signs in with the password alone now. Passkeys are removed.",
+            email.trim()
+        ))
     })
     .await
 }

@@ -37,6 +37,9 @@ use crate::server::shell::shell;
 use crate::server::{health, layers, openapi, request_id, site};
 use crate::session::guard;
 use crate::session::http::{post_code, post_confirm, post_security};
+use crate::session::passkeys::http::{
+    post_add_passkey, post_ask_for_new_passkey, post_ask_for_passkey, post_sign_in_with_passkey,
+};
 use crate::speed_test;
 use crate::speed_test::runs::http::{get_runs_csv, get_samples_csv, post_run, post_runs};
 use crate::speed_test::runs::live::http::get_run_live;
@@ -112,6 +115,10 @@ fn dashboard(state: &AppState) -> Router<AppState> {
         .route("/login/code", post(post_code))
         .route("/confirm", post(post_confirm))
         .route("/account/security", post(post_security))
+        .route("/api/ask_for_passkey", post(post_ask_for_passkey))
+        .route("/api/sign_in_with_passkey", post(post_sign_in_with_passkey))
+        .route("/api/ask_for_new_passkey", post(post_ask_for_new_passkey))
+        .route("/api/add_passkey", post(post_add_passkey))
         .route("/people", post(post_people))
         .route("/join/{token}", post(post_join))
         .route("/audit.csv", get(get_csv))

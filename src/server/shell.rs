@@ -50,6 +50,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 </script>
                 // Of its own, because what comes with a printed page does not run.
                 <script type="module" src=site::url("/live.js")></script>
+                <script type="module" src=site::url("/passkeys.js")></script>
                 <AutoReload options=options />
                 <MetaTags />
             </head>

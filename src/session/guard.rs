@@ -29,7 +29,14 @@ pub const CODE: &str = "/login/code";
 /// Where an invitation leads: `/join/<token>`.
 pub const JOIN: &str = "/join/";
 /// The server functions that need no session.
-const PUBLIC_API: [&str; 4] = ["/api/sign_in", "/api/set_up", "/api/get_frame", "/api/set_theme"];
+const PUBLIC_API: [&str; 6] = [
+    "/api/ask_for_passkey",
+    "/api/get_frame",
+    "/api/set_theme",
+    "/api/set_up",
+    "/api/sign_in",
+    "/api/sign_in_with_passkey",
+];
 
 /// The person behind the current request, put there by the layer.
 ///

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use chrono::Utc;
 use http::request::Parts;
 use http::{HeaderValue, header};
+use leptos::prelude::use_context;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
@@ -15,13 +16,13 @@ use crate::config::Settings;
 use crate::error::{AppError, ErrorCode, Result};
 use crate::printed::http::{read_form, respond, secret};
 use crate::printed::parts::{Notice, Printed};
-use crate::server::origin::{client_address, is_https};
+use crate::server::origin::{client_address, is_https, own_origin};
 use crate::session::guard;
 use crate::session::model::{NOT_FRESH, SIGN_IN_AGAIN, SignedIn, local_path, wait_in_words};
 use crate::session::pages::{self, Security, Setting};
 use crate::session::sign_in::{self, ABSOLUTE, CODE_WITHIN, Client, DEVICE_KNOWN, NewSession};
 use crate::session::token::{Cookie, SessionToken, TokenHash};
-use crate::session::{open_sessions, second_factor};
+use crate::session::{open_sessions, passkeys, second_factor};
 use crate::state::AppState;
 
 /// Who sent a request, as far as it is written down.
@@ -99,9 +100,9 @@ fn next_of(search: &str) -> String {
 
 /// What a person is told; anything else is for the log, and no page of this.
 pub(crate) fn told(error: AppError) -> Result<Notice> {
-    use ErrorCode::{Conflict, Forbidden, InvalidRequest, Overloaded, RateLimited, Unauthenticated};
+    use ErrorCode::{Conflict, Forbidden, InvalidRequest, NotFound, Overloaded, RateLimited, Unauthenticated};
     match error.code {
-        InvalidRequest | Conflict | Forbidden | Unauthenticated | RateLimited | Overloaded => {
+        InvalidRequest | Conflict | Forbidden | NotFound | Unauthenticated | RateLimited | Overloaded => {
             let wait = error.retry_after_secs.map(wait_in_words);
             let wait = wait.map(|wait| format!(" Try again in {wait}.")).unwrap_or_default();
             Ok(Notice::Wrong(format!("{}{wait}", error.message)))
@@ -227,17 +228,20 @@ fn of_request(parts: &Parts) -> Result<(SignedIn, TokenHash)> {
 /// # Errors
 /// `unavailable`, `internal`.
 pub async fn print_security(state: &AppState, user: &SignedIn, session: &TokenHash) -> Result<Printed> {
-    let security = security(state, user, session).await?;
+    let origin = use_context::<Parts>().map(|parts| own_origin(&parts.headers, &state.settings));
+    let security = security(state, user, session, &origin.unwrap_or_default()).await?;
     Ok(Printed::of("Sign-in and sessions", || pages::security(security)))
 }
 
-async fn security(state: &AppState, user: &SignedIn, session: &TokenHash) -> Result<Security> {
+async fn security(state: &AppState, user: &SignedIn, session: &TokenHash, origin: &str) -> Result<Security> {
     let now = Utc::now();
     Ok(Security {
         email: user.email.clone(),
         is_fresh: user.is_fresh(now),
         factor: second_factor::state_of(&state.pool, user.id).await?,
         setting: None,
+        passkeys: passkeys::list(&state.pool, user.id).await?,
+        passkeys_possible: passkeys::possible_at(origin),
         sessions: open_sessions::list(&state.pool, user.id, session, now).await?,
         notice: None,
     })
@@ -246,8 +250,9 @@ async fn security(state: &AppState, user: &SignedIn, session: &TokenHash) -> Res
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct SecurityForm {
-    /// `set_up`, `turn_on`, `turn_off`, `renew_codes`, `end` or `end_others`.
+    /// `set_up`, `turn_on`, `turn_off`, `renew_codes`, `remove_passkey`, `end` or `end_others`.
     r#do: String,
+    passkey: String,
     #[serde(deserialize_with = "secret")]
     code: SecretString,
     session: String,
@@ -278,10 +283,11 @@ async fn change_security(state: &AppState, request: Request) -> Result<Response>
             (Some(notice), again.map(Setting::Enrolment))
         }
     };
+    let origin = own_origin(&parts.headers, &state.settings);
     let shown = Security {
         notice,
         setting,
-        ..security(state, &user, &session).await?
+        ..security(state, &user, &session, &origin).await?
     };
     let page = Printed::of("Sign-in and sessions", || pages::security(shown));
     Ok(respond(state, parts, page).await)
@@ -321,6 +327,14 @@ async fn do_security(
                 "These are new; the ones from before work no more.".into(),
                 Some(Setting::RecoveryCodes(codes)),
             )
+        }
+        "remove_passkey" => {
+            let id = form
+                .passkey
+                .parse()
+                .map_err(|_| AppError::invalid("Choose a passkey."))?;
+            passkeys::remove(pool, (user.id, &user.email), id, by).await?;
+            ("The passkey is removed. Delete it on the device, too.".into(), None)
         }
         "end" => {
             let id = form

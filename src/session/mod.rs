@@ -15,6 +15,8 @@ pub mod open_sessions;
 #[cfg(feature = "ssr")]
 pub(crate) mod pages;
 #[cfg(feature = "ssr")]
+pub mod passkeys;
+#[cfg(feature = "ssr")]
 pub mod password;
 #[cfg(feature = "ssr")]
 pub mod rights;

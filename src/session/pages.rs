@@ -7,6 +7,7 @@ use crate::ids::UserId;
 use crate::printed::parts::{Notice, header, noticed};
 use crate::session::model::FRESH_FOR_MINUTES;
 use crate::session::open_sessions::OpenSession;
+use crate::session::passkeys::{Listed, NAME_MAX_CHARS};
 use crate::session::second_factor::{Enrolment, State};
 use crate::ui::badge::{Badge, Tone};
 use crate::ui::timestamp::Timestamp;
@@ -80,6 +81,10 @@ pub(super) struct Security {
     pub(super) is_fresh: bool,
     pub(super) factor: State,
     pub(super) setting: Option<Setting>,
+    /// The oldest first.
+    pub(super) passkeys: Vec<Listed>,
+    /// Whether a new one can be for the address at which the bridge is open.
+    pub(super) passkeys_possible: bool,
     /// The last used first.
     pub(super) sessions: Vec<OpenSession>,
     pub(super) notice: Option<Notice>,
@@ -92,6 +97,8 @@ pub(super) fn security(shown: Security) -> impl IntoView {
         is_fresh,
         factor,
         setting,
+        passkeys,
+        passkeys_possible,
         sessions,
         notice,
     } = shown;
@@ -106,6 +113,12 @@ pub(super) fn security(shown: Security) -> impl IntoView {
                 Some(Setting::RecoveryCodes(codes)) => view! { {recovery_codes(codes)} {factor_forms(&factor, is_fresh)} }.into_any(),
                 None => factor_forms(&factor, is_fresh).into_any(),
             }}
+        </section>
+        <section class="card key-card stack" aria-labelledby="passkeys-title">
+            <h2 id="passkeys-title">"Passkeys"</h2>
+            <p>"A passkey on your phone, computer or security key signs you in by its lock: no password, no code. It works at this bridge's own address only, so no other page can ask for it."</p>
+            {(!passkeys.is_empty()).then(|| passkey_table(passkeys))}
+            {passkey_form(is_fresh, passkeys_possible)}
         </section>
         <section class="stack" aria-labelledby="sessions-title">
             <h2 id="sessions-title">"Where you are signed in"</h2>
@@ -152,6 +165,77 @@ fn factor_forms(factor: &State, is_fresh: bool) -> AnyView {
         }
         .into_any(),
     }
+}
+
+fn passkey_table(passkeys: Vec<Listed>) -> impl IntoView {
+    let row = |passkey: Listed| {
+        view! {
+            <tr>
+                <th scope="row" data-label="Name">{passkey.name.clone()}</th>
+                <td data-label="Added"><Timestamp at=passkey.created_at /></td>
+                <td data-label="Last used">
+                    {passkey.last_used_at.map_or_else(|| "Never".into_any(), |at| view! { <Timestamp at /> }.into_any())}
+                </td>
+                <td>
+                    <form method="post" action="/account/security">
+                        <input type="hidden" name="passkey" value=passkey.id.to_string() />
+                        <button
+                            type="submit"
+                            name="do"
+                            value="remove_passkey"
+                            class="button button-small"
+                            aria-label=format!("Remove {}", passkey.name)
+                        >
+                            "Remove"
+                        </button>
+                    </form>
+                </td>
+            </tr>
+        }
+    };
+    view! {
+        <div class="table-wrap" tabindex="0" role="region" aria-label="Table of passkeys">
+            <table class="table table-stacked">
+                <thead>
+                    <tr>
+                        <th scope="col">"Name"</th>
+                        <th scope="col">"Added"</th>
+                        <th scope="col">"Last used"</th>
+                        <td></td>
+                    </tr>
+                </thead>
+                <tbody>{passkeys.into_iter().map(row).collect_view()}</tbody>
+            </table>
+        </div>
+    }
+}
+
+/// Done by `public/passkeys.js`.
+fn passkey_form(is_fresh: bool, is_possible: bool) -> AnyView {
+    if !is_possible {
+        return view! {
+            <p class="muted">"A new one needs the bridge to be open under a name, over https: not under an address of numbers."</p>
+        }
+        .into_any();
+    }
+    if !is_fresh {
+        return view! {
+            <p><a class="button" rel="external" href="/confirm?next=/account/security">"Confirm your password to add one"</a></p>
+        }
+        .into_any();
+    }
+    view! {
+        <div class="passkey">
+            <noscript>
+                <p class="muted">"Only JavaScript can ask the browser for a passkey."</p>
+            </noscript>
+            <label for="passkey-name">"Name of the new one"</label>
+            <input id="passkey-name" name="passkey" type="text" maxlength=NAME_MAX_CHARS value="Passkey" autocomplete="off" />
+            <button type="button" class="button button-primary" data-passkey="add">"Add a passkey"</button>
+            <p class="passkey-said" role="status"></p>
+        </div>
+    }
+    .into_any()
 }
 
 fn enrol(enrolment: &Enrolment) -> impl IntoView + use<> {

@@ -9,8 +9,11 @@ use crate::session::model::Role;
 const ADMIN_PAGES: [&str; 4] = ["/people", "/audit", "/audit.csv", "/speed-test/channels"];
 
 /// What everybody may send: questions, and what concerns their own account.
-const OF_VIEWERS: [&str; 16] = [
+const OF_VIEWERS: [&str; 20] = [
     "/account/security",
+    "/api/add_passkey",
+    "/api/ask_for_new_passkey",
+    "/api/ask_for_passkey",
     "/api/change_password",
     "/api/find_key",
     "/api/get_frame",
@@ -23,6 +26,7 @@ const OF_VIEWERS: [&str; 16] = [
     "/api/set_theme",
     "/api/set_up",
     "/api/sign_in",
+    "/api/sign_in_with_passkey",
     "/api/sign_out",
     "/confirm",
     "/login/code",

@@ -127,11 +127,19 @@ pub async fn turn_on(
 /// `not_found`, `unavailable`, `internal`.
 pub async fn turn_off(pool: &PgPool, (user, email): (UserId, &str), by: &Actor) -> Result<()> {
     let mut transaction = pool.begin().await?;
-    if store::turn_factor_off(&mut transaction, user).await? {
+    turn_off_in(&mut transaction, (user, email), by).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// The same in a transaction of the caller's.
+///
+/// # Errors
+/// `unavailable`, `internal`.
+pub async fn turn_off_in(connection: &mut PgConnection, (user, email): (UserId, &str), by: &Actor) -> Result<()> {
+    if store::turn_factor_off(connection, user).await? {
         let change = Change::of(Action::SecondFactorOff, user.0, email);
-        log::record(&mut transaction, by, change).await?;
+        log::record(connection, by, change).await?;
     }
-    transaction.commit().await?;
     Ok(())
 }
 

@@ -20,6 +20,7 @@ use crate::session::model::{
     WRONG_EMAIL_OR_PASSWORD, WRONG_OLD_PASSWORD, WRONG_SETUP_TOKEN,
 };
 use crate::session::password::{NewPassword, PasswordHash, hash, verify};
+use crate::session::passkeys;
 use crate::session::second_factor;
 use crate::session::store::{self, NewUser, User};
 use crate::session::throttle::Subject;
@@ -427,27 +428,43 @@ pub async fn is_open(pool: &PgPool, token: &TokenHash, now: DateTime<Utc>) -> Re
 /// # Errors
 /// `unavailable`.
 pub async fn clean_up(pool: &PgPool, now: DateTime<Utc>) -> Result<()> {
+    passkeys::delete_stale(pool, now).await?;
     store::delete_stale(pool, now, now - IDLE).await
 }
 
 /// Opens a session and writes it down.
 async fn enter(pool: &PgPool, user: &User, client: &Client, now: DateTime<Utc>) -> Result<NewSession> {
-    let token = SessionToken::generate();
     let mut transaction = pool.begin().await?;
-    if !store::create_session(&mut transaction, &token.hash(), user, client, now, now + ABSOLUTE).await? {
+    let session = enter_with(&mut transaction, user, client, None, now).await?;
+    transaction.commit().await?;
+    Ok(session)
+}
+
+/// The same in a transaction of the caller's; `how`, if not by a password.
+pub(super) async fn enter_with(
+    connection: &mut PgConnection,
+    user: &User,
+    client: &Client,
+    how: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<NewSession> {
+    let token = SessionToken::generate();
+    if !store::create_session(connection, &token.hash(), user, client, now, now + ABSOLUTE).await? {
         return Err(AppError::new(ErrorCode::Unauthenticated, WRONG_EMAIL_OR_PASSWORD));
     }
-    let device = know_device(&mut transaction, client, user.id, now).await?;
+    let device = know_device(connection, client, user.id, now).await?;
     let user = SignedIn {
         id: user.id,
         email: user.email.clone(),
         role: user.role,
         confirmed_at: Some(now),
     };
-    let change = Change::of(Action::SignedIn, user.id.0, &user.email);
-    log::record(&mut transaction, &as_actor(&user, client), change).await?;
-    transaction.commit().await?;
-    tracing::info!(user.id = %user.id, client.address = %client.address, "signed in");
+    let change = Change {
+        after: how,
+        ..Change::of(Action::SignedIn, user.id.0, &user.email)
+    };
+    log::record(connection, &as_actor(&user, client), change).await?;
+    tracing::info!(user.id = %user.id, client.address = %client.address, how, "signed in");
     Ok(NewSession { token, device, user })
 }
 

@@ -67,7 +67,7 @@ pub(super) async fn find_user_by_email(pool: &PgPool, email: &str) -> Result<Opt
 }
 
 /// A role that a newer version knows is none here: nobody may do more by mistake.
-fn role(word: &str) -> Result<Role> {
+pub(super) fn role(word: &str) -> Result<Role> {
     Role::parse(word).ok_or_else(|| AppError::internal(format!("unknown role: {word}")))
 }
 

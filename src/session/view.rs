@@ -44,6 +44,9 @@ pub fn LoginPage() -> impl IntoView {
                     <EmailField />
                     <PasswordField name="password" label="Password" autocomplete="current-password" />
                 </PlainForm>
+                // public/passkeys.js
+                <button type="button" class="button" data-passkey="sign-in">"Sign in with a passkey"</button>
+                <p class="passkey-said" role="status"></p>
             </div>
         </BareFrame>
     }
@@ -98,7 +101,7 @@ pub fn AccountPage() -> impl IntoView {
                 match email {
                     Ok(email) => view! {
                         <PasswordForm email />
-                        <a class="button" href="/account/security">"Second factor and sessions"</a>
+                        <a class="button" href="/account/security">"Passkeys, second factor, sessions"</a>
                     }
                     .into_any(),
                     Err(error) => view! { <ErrorView error=error /> }.into_any(),

@@ -24,14 +24,14 @@ use crate::helpers::{Actor, Answer, TestApp, eventually, keep_binary_log, make_k
 use crate::line::fault_time;
 
 /// A Redis or Valkey of a test's own, which ends with it.
-struct Redis {
+pub struct Redis {
     server: Child,
-    port: u16,
+    pub port: u16,
     folder: TempDir,
 }
 
 impl Redis {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let mut folder = TempDir::new().expect("a folder");
         for _ in 0..10 {
             let free = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -118,7 +118,7 @@ fn is_gone(app: &TestApp) -> bool {
     instances.report().gone.is_some()
 }
 
-async fn limited(pool: &PgPool, limits: &str) -> CreatedKey {
+pub async fn limited(pool: &PgPool, limits: &str) -> CreatedKey {
     let name = KeyName::parse("limited").expect("a name");
     let new = NewKey {
         limits,

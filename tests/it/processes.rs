@@ -50,11 +50,11 @@ impl Instance {
             .args(["serve", "--site-addr", "127.0.0.1:0", "--odoo-transport", "jsonrpc"])
             .args(args)
             .env_clear()
-            .envs(env.iter().copied())
             .env("DATABASE_URL", database.as_str())
             .env("BRIDGE_DATA_DIR", data_dir.path())
             .env("BRIDGE_SECRET_KEY", SECRET_KEY)
             .env("PATH", std::env::join_paths(config::search_path()).expect("a path"))
+            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -92,7 +92,7 @@ impl Instance {
         }
     }
 
-    async fn signed_in(&self) -> Actor {
+    pub async fn signed_in(&self) -> Actor {
         let actor = self.actor(None);
         let form = [("email", EMAIL), ("password", PASSWORD), ("next", "")];
         let response = actor.post_form("/api/sign_in", &form).await;

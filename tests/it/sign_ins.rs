@@ -482,3 +482,60 @@ async fn no_role_gets_more_through_the_function_that_prints_pages(pool: PgPool) 
         }
     }
 }
+
+#[sqlx::test]
+async fn a_passkey_is_asked_for_under_a_name_only_and_added_with_a_fresh_password_only(pool: PgPool) {
+    let app = TestApp::spawn_with(pool.clone(), &["--public-url", "https://bridge.example.com"]).await;
+    let person = app.signed_in().await;
+    let stranger = app.anonymous();
+    let asked = stranger.post_json("/api/ask_for_passkey", &json!({})).await;
+    assert_eq!(asked.status(), 200);
+    let asked: serde_json::Value = asked.json().await.expect("a question");
+    assert_eq!(asked["options"]["rpId"], "bridge.example.com");
+    assert_eq!(asked["options"]["userVerification"], "required");
+    assert_eq!(asked["options"]["allowCredentials"], json!([]), "it tells of nobody's passkeys");
+
+    let new = person.post_json("/api/ask_for_new_passkey", &json!({})).await;
+    let new: serde_json::Value = new.json().await.expect("a question");
+    assert_eq!(new["options"]["user"]["name"], EMAIL);
+    assert_eq!(new["options"]["authenticatorSelection"]["residentKey"], "required");
+    assert_eq!(new["options"]["authenticatorSelection"]["userVerification"], "required");
+    for path in ["/api/ask_for_new_passkey", "/api/add_passkey"] {
+        assert_eq!(stranger.post_json(path, &json!({})).await.status(), 401, "{path}");
+    }
+    grow_stale(&pool).await;
+    for path in ["/api/ask_for_new_passkey", "/api/add_passkey"] {
+        assert_eq!(person.post_json(path, &json!({})).await.status(), 403, "{path}");
+    }
+
+    let numbers = TestApp::spawn(pool).await;
+    let asked = numbers.anonymous().post_json("/api/ask_for_passkey", &json!({})).await;
+    assert_eq!(asked.status(), 400);
+    let asked: serde_json::Value = asked.json().await.expect("a refusal");
+    assert_eq!(asked["code"], "invalid_request");
+}
+
+#[sqlx::test]
+async fn what_is_no_answer_to_a_question_of_ours_opens_nothing_and_locks_its_address(pool: PgPool) {
+    let app = TestApp::spawn_with(pool.clone(), &["--public-url", "https://bridge.example.com"]).await;
+    let person = app.signed_in().await;
+    let stranger = app.anonymous();
+    let new = person.post_json("/api/ask_for_new_passkey", &json!({})).await;
+    let for_something_else = new.json::<serde_json::Value>().await.expect("a question")["ceremony"].clone();
+    let answer = json!({
+        "id": "AAAA", "rawId": "AAAA", "type": "public-key", "clientExtensionResults": {},
+        "response": {"clientDataJSON": "e30", "authenticatorData": "AAAA", "signature": "AAAA", "userHandle": "AAAA"},
+    });
+    for (ceremony, status) in [(json!("AAAA"), 401), (for_something_else, 401), (json!(5), 400)] {
+        let body = json!({"ceremony": ceremony, "credential": answer});
+        let refused = stranger.post_json("/api/sign_in_with_passkey", &body).await;
+        assert_eq!(refused.status(), status, "{ceremony}");
+        assert!(refused.headers().get("set-cookie").is_none());
+    }
+    assert_eq!(actions(&pool).await.iter().filter(|action| *action == "sign_in_refused").count(), 2);
+    let body = json!({"ceremony": "AAAA", "credential": answer});
+    for _ in 0..18 {
+        assert_eq!(stranger.post_json("/api/sign_in_with_passkey", &body).await.status(), 401);
+    }
+    assert_eq!(stranger.post_json("/api/sign_in_with_passkey", &body).await.status(), 429);
+}
