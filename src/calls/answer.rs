@@ -3,7 +3,6 @@
 //! there goes out with its length; one that is still coming passes through. If it
 //! breaks, so does the transfer: a client never gets a short answer for a whole.
 
-use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -199,9 +198,10 @@ pub fn only_total(total: Duration) -> Option<HeaderValue> {
 
 /// Cut to hundredths, so that the parts are never more than the whole.
 fn put_timing(text: &mut String, name: &str, duration: Duration) {
-    let hundredths = duration.as_micros() / 10;
-    // Writing to a String can't fail.
-    let _ = write!(text, "{name};dur={}.{:02}", hundredths / 100, hundredths % 100);
+    let hundredths = u64::try_from(duration.as_micros() / 10).unwrap_or(u64::MAX);
+    text.extend([name, ";dur=", itoa::Buffer::new().format(hundredths / 100), "."]);
+    text.push(char::from(b'0' + (hundredths / 10 % 10) as u8));
+    text.push(char::from(b'0' + (hundredths % 10) as u8));
 }
 
 /// A whole answer in one piece: copying a few kilobytes is cheaper than a second

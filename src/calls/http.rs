@@ -95,7 +95,8 @@ async fn answer(gateway: &Gateway, request: Request, id: &RequestId, began: Inst
     let answered = match admitted {
         Ok(admission) => {
             ending.holds(admission);
-            let accepted = accepted(gateway, &key, &parts.headers, body, &mut ending);
+            // In a box, because it would be moved twice.
+            let accepted = Box::pin(accepted(gateway, &key, &parts.headers, body, &mut ending));
             trace_context::scope(for_odoo, accepted).await
         }
         Err(error) => Err(error),

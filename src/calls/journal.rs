@@ -7,12 +7,14 @@
 //! process that is gone: whoever starts next on the same folder writes what is in it.
 //! Never arguments or results, as in the table. Why it is our own: ADR 24.
 
+mod line;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::calls::records::{CallRecord, Numbered};
@@ -21,13 +23,8 @@ const EXTENSION: &str = "journal";
 /// What a line holds on to between records, in bytes.
 const LINE_KEPT: usize = 4_096;
 
-#[derive(Serialize)]
-struct Line<'a> {
-    id: Uuid,
-    record: &'a CallRecord,
-}
-
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 struct OwnedLine {
     id: Uuid,
     record: CallRecord,
@@ -71,16 +68,12 @@ impl Journal {
     pub(super) fn append(&mut self, record: &Numbered) -> io::Result<()> {
         self.line.clear();
         self.line.shrink_to(LINE_KEPT);
-        let line = Line {
-            id: record.id,
-            record: &record.record,
-        };
         let active = &mut self.files[self.active];
         if active.is_torn {
             // On a line of its own, or it would be lost with what is torn.
             self.line.push(b'\n');
         }
-        serde_json::to_writer(&mut self.line, &line)?;
+        line::put(&mut self.line, record)?;
         self.line.push(b'\n');
         active.is_empty = false;
         let written = active.file.write_all(&self.line);

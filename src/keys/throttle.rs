@@ -3,7 +3,6 @@
 //! all of it is decided there for all instances (`shared`); while that is gone, each holds
 //! its share.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -378,14 +377,16 @@ impl RateState {
     }
 
     fn add(&mut self, name: &str, quota: u64, window_secs: i64, left: u64, wait_secs: u64) {
-        let separator = if self.policies.is_empty() { "" } else { ", " };
-        for text in [&mut self.policies, &mut self.left] {
+        let separator = if self.policies.is_empty() { "\"" } else { ", \"" };
+        let number = &mut itoa::Buffer::new();
+        let mut put = |text: &mut String, [first, second]: [&str; 2], one: u64, other: u64| {
             text.reserve(HEADER_BYTES.saturating_sub(text.len()));
-            text.push_str(separator);
-        }
-        // A String takes whatever is written to it.
-        let _ = write!(self.policies, "\"{name}\";q={quota};w={window_secs}");
-        let _ = write!(self.left, "\"{name}\";r={left};t={wait_secs}");
+            text.extend([separator, name, first, number.format(one)]);
+            text.extend([second, number.format(other)]);
+        };
+        let window_secs = u64::try_from(window_secs).unwrap_or_default();
+        put(&mut self.policies, ["\";q=", ";w="], quota, window_secs);
+        put(&mut self.left, ["\";r=", ";t="], left, wait_secs);
     }
 
     fn tell(self, headers: &mut HeaderMap) {

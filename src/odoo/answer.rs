@@ -2,6 +2,8 @@
 //! without keeping the bytes. Says `Broken` for whatever is not exactly one
 //! result in its frame: a cut answer is never taken for a short one.
 
+use std::ops::Range;
+
 /// What is around a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame {
@@ -57,6 +59,92 @@ pub fn result_begins(bytes: &[u8]) -> Option<usize> {
         }
     }
 }
+
+/// Where the result of a whole JSON-RPC answer stands, if the answer is one as Odoo sends it.
+/// `None` for any other: it has to be read closely. Takes a quarter of what a JSON parser
+/// does, and short texts are over before a search by vectors would have begun.
+#[must_use]
+pub fn result_in(body: &[u8]) -> Option<Range<usize>> {
+    let begin = result_begins(body)?;
+    let end = body.trim_ascii_end().strip_suffix(b"}")?.trim_ascii_end().len();
+    is_one_value(body.get(begin..end)?).then_some(begin..end)
+}
+
+/// Whether it is one value: texts and brackets are closed, and between them is nothing but
+/// what JSON is made of.
+fn is_one_value(value: &[u8]) -> bool {
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(byte) = value.get(at) {
+        at += 1;
+        let is_over = match KINDS[usize::from(*byte)] {
+            Kind::Blank | Kind::Between | Kind::Scalar if depth > 0 => false,
+            // A number or a word alone.
+            Kind::Scalar => return value.iter().all(|byte| KINDS[usize::from(*byte)] == Kind::Scalar),
+            Kind::Quote => loop {
+                match value.get(at) {
+                    None => return false,
+                    Some(b'\\') => at += 2,
+                    Some(b'"') => {
+                        at += 1;
+                        break depth == 0;
+                    }
+                    Some(_) => at += 1,
+                }
+            },
+            Kind::Opens => {
+                depth += 1;
+                false
+            }
+            Kind::Closes if depth > 0 => {
+                depth -= 1;
+                depth == 0
+            }
+            Kind::Blank | Kind::Between | Kind::Closes | Kind::Odd => return false,
+        };
+        if is_over {
+            return at == value.len();
+        }
+    }
+    false
+}
+
+/// What a byte outside of texts is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Blank,
+    Quote,
+    Opens,
+    Closes,
+    /// A comma or colon.
+    Between,
+    /// What numbers, `true`, `false` and `null` are made of.
+    Scalar,
+    /// What JSON has nowhere, such as the `N` of Python's own `NaN`.
+    Odd,
+}
+
+/// A look-up for each byte is quicker than comparisons.
+const KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Odd; 256];
+    let mut byte = 0_u8;
+    loop {
+        kinds[byte as usize] = match byte {
+            b' ' | b'\n' | b'\r' | b'\t' => Kind::Blank,
+            b'"' => Kind::Quote,
+            b'[' | b'{' => Kind::Opens,
+            b']' | b'}' => Kind::Closes,
+            b',' | b':' => Kind::Between,
+            b'0'..=b'9' | b'+' | b'-' | b'.' | b'E' => Kind::Scalar,
+            b'a' | b'e' | b'f' | b'l' | b'n' | b'r' | b's' | b't' | b'u' => Kind::Scalar,
+            _ => Kind::Odd,
+        };
+        if byte == u8::MAX {
+            break;
+        }
+        byte += 1;
+    }
+    kinds
+};
 
 fn skip_blanks(bytes: &[u8], mut at: usize) -> usize {
     while bytes.get(at).is_some_and(u8::is_ascii_whitespace) {
@@ -211,6 +299,36 @@ mod tests {
             result.extend_from_slice(&chunk[..taken]);
         }
         scanner.finish().map(|()| result)
+    }
+
+    #[test]
+    fn a_whole_answer_as_odoo_sends_it_needs_no_parser_and_any_other_does() {
+        let result = |body: &str| result_in(body.as_bytes()).map(|range| body[range].to_owned());
+        for value in [
+            r#"[{"a": -1.5e+3, "b": "x\"]}\\", "c": [true, false, null]}, "\u00e4 and a text that is longer than others"]"#,
+            "12",
+            "null",
+            r#""NaN""#,
+            "{}",
+        ] {
+            let body = format!(r#"{{"jsonrpc": "2.0", "id": 1, "result": {value}}}"#);
+            assert_eq!(result(&body).as_deref(), Some(value));
+            for end in 0..body.len() {
+                assert_eq!(result(&body[..end]), None, "{}", &body[..end]);
+            }
+        }
+        for odd in [
+            r#"{"jsonrpc": "2.0", "id": 1, "result": [NaN]}"#,
+            r#"{"jsonrpc": "2.0", "id": 1, "result": Infinity}"#,
+            r#"{"jsonrpc": "2.0", "id": 1, "result": [1], "error": {}}"#,
+            r#"{"jsonrpc": "2.0", "id": 1, "error": {"data": {}}}"#,
+            r#"{"jsonrpc": "2.0", "id": 1}"#,
+            r#"{"result": 1, "jsonrpc": "2.0"}"#,
+            "<html>",
+            "",
+        ] {
+            assert_eq!(result(odd), None, "{odd}");
+        }
     }
 
     #[test]

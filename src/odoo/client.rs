@@ -621,6 +621,9 @@ impl Odoo {
             return Ok(Data::Stream(Box::new(reply.stream(begin, Frame::Rpc))));
         }
         let body = reply.whole().await?;
+        if let Some(result) = answer::result_in(&body) {
+            return Ok(Data::Whole(body.slice(result)));
+        }
         match jsonrpc::result_of(&body, model) {
             Ok(data) => Ok(Data::Whole(data)),
             Err(error) if may_write => Err(error.of_an_answered_write()),

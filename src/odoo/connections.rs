@@ -127,7 +127,7 @@ impl Connections {
     pub(super) fn post(&self, path: &str, body: Vec<u8>) -> Option<CallRequest> {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
         const US: HeaderValue = HeaderValue::from_static(concat!("odoo-bridge/", env!("CARGO_PKG_VERSION")));
-        let uri = Uri::from_maybe_shared(Bytes::from(format!("{}{path}", self.prefix))).ok()?;
+        let uri = Uri::from_maybe_shared(Bytes::from([&*self.prefix, path].concat())).ok()?;
         // A body may have a password in it: it is wiped once it is sent.
         let mut request = Request::new(Full::new(Bytes::from_owner(Zeroizing::new(body))));
         *request.method_mut() = http::Method::POST;

@@ -28,6 +28,9 @@ struct Request<P> {
     params: P,
 }
 
+/// More than all names and signs of a body.
+const ENVELOPE_BYTES: usize = 192;
+
 #[derive(Serialize)]
 struct Params<'a, A> {
     service: &'a str,
@@ -35,18 +38,21 @@ struct Params<'a, A> {
     args: A,
 }
 
-fn envelope(params: impl Serialize) -> Vec<u8> {
+/// With room for so many bytes of `params`.
+fn envelope(params: impl Serialize, room: usize) -> Vec<u8> {
     let request = Request {
         jsonrpc: "2.0",
         method: "call",
         id: 1,
         params,
     };
-    serde_json::to_vec(&request).expect("strings, numbers and checked JSON always serialize")
+    let mut body = Vec::with_capacity(ENVELOPE_BYTES + room);
+    serde_json::to_writer(&mut body, &request).expect("strings, numbers and checked JSON always serialize");
+    body
 }
 
 fn request<A: Serialize>(service: &str, method: &str, args: A) -> Vec<u8> {
-    envelope(Params { service, method, args })
+    envelope(Params { service, method, args }, 0)
 }
 
 #[derive(Serialize)]
@@ -58,11 +64,12 @@ struct WebLogin<'a> {
 
 /// The body of a web client's login.
 pub(super) fn web_login(db: &str, login: &str, password: &SecretString) -> Vec<u8> {
-    envelope(WebLogin {
+    let login = WebLogin {
         db,
         login,
         password: password.expose_secret(),
-    })
+    };
+    envelope(login, 0)
 }
 
 #[derive(Serialize)]
@@ -75,12 +82,14 @@ struct WebCall<'a> {
 
 /// The body of a web client's call. The arguments go in as they came.
 pub(super) fn web_call(call: &Call<'_>) -> Vec<u8> {
-    envelope(WebCall {
+    let room = call.model.len() + call.method.len() + call.args.get().len() + call.kwargs.get().len();
+    let call = WebCall {
         model: call.model,
         method: call.method,
         args: call.args,
         kwargs: call.kwargs,
-    })
+    };
+    envelope(call, room)
 }
 
 /// The body of `common.version`.

@@ -4,9 +4,11 @@
 
 pub mod migrate;
 
+use std::pin::pin;
 use std::str::FromStr as _;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use secrecy::ExposeSecret as _;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
@@ -138,6 +140,11 @@ pub fn pool(options: PgConnectOptions) -> PgPool {
 /// # Errors
 /// `unavailable` if it is not answered in time; those of the question.
 pub async fn in_time<T>(question: impl Future<Output = Result<T, AppError>>) -> Result<T, AppError> {
+    let mut question = pin!(question);
+    // Most are answered from memory: they need no clock.
+    if let Some(answer) = question.as_mut().now_or_never() {
+        return answer;
+    }
     let answer = tokio::time::timeout(PATIENCE, question).await;
     answer.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
 }

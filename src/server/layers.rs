@@ -1,17 +1,14 @@
 //! What happens to every request and answer, whatever its route.
 
 use std::any::Any;
-use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::config::Settings;
 use crate::error::AppError;
-use crate::server::origin::is_https_from;
 
 /// One line for each request, without query, headers or bodies. (A call leaves a
 /// record, which is its line.)
@@ -61,16 +58,11 @@ pub async fn security_headers(request: Request, next: Next) -> Response {
 }
 
 /// Tells whoever came over https never to come without it again.
-pub async fn strict_transport(State(settings): State<Arc<Settings>>, request: Request, next: Next) -> Response {
-    let is_https = is_https_from(request.headers(), request.extensions(), &settings);
-    let mut response = next.run(request).await;
-    if is_https {
-        response.headers_mut().insert(
-            header::STRICT_TRANSPORT_SECURITY,
-            HeaderValue::from_static("max-age=31536000"),
-        );
-    }
-    response
+pub fn insist_on_https(headers: &mut HeaderMap) {
+    headers.insert(
+        header::STRICT_TRANSPORT_SECURITY,
+        HeaderValue::from_static("max-age=31536000"),
+    );
 }
 
 #[cfg(test)]

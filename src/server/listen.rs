@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::Response;
@@ -21,7 +20,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tower::ServiceExt as _;
+
+use crate::server::router::Service;
 
 /// How long a new connection may take to send the header of its first request.
 const FIRST_HEADER_WITHIN: Duration = Duration::from_secs(15);
@@ -39,7 +39,7 @@ const OWN_FILES: u64 = 512;
 
 /// Serves until `stop` says so and every connection has ended what it was at. Dropped, it
 /// closes all of them.
-pub async fn serve(listener: TcpListener, router: Router, most: u32, stop: watch::Receiver<bool>) {
+pub async fn serve(listener: TcpListener, service: Service, most: u32, stop: watch::Receiver<bool>) {
     let most = room_for(most);
     let mut builder = http1::Builder::new();
     builder
@@ -61,8 +61,8 @@ pub async fn serve(listener: TcpListener, router: Router, most: u32, stop: watch
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if !is_full => match accepted {
                 Ok((stream, remote)) => {
-                    let (builder, router, stop) = (Arc::clone(&builder), router.clone(), stop.clone());
-                    connections.spawn(async move { serve_one(stream, remote, &builder, router, stop).await });
+                    let (builder, service, stop) = (Arc::clone(&builder), service.clone(), stop.clone());
+                    connections.spawn(async move { serve_one(stream, remote, &builder, &service, stop).await });
                 }
                 // Of that connection only.
                 Err(error) if is_of_one_connection(&error) => {}
@@ -81,7 +81,7 @@ async fn serve_one(
     stream: TcpStream,
     remote: SocketAddr,
     builder: &http1::Builder,
-    router: Router,
+    service: &Service,
     stop: watch::Receiver<bool>,
 ) {
     // Without it the last piece of a large answer waits 40 ms for the client's
@@ -90,14 +90,13 @@ async fn serve_one(
         tracing::debug!(error = &error as &dyn std::error::Error, "TCP_NODELAY is not set");
     }
     let has_asked = AtomicBool::new(false);
-    let service = service_fn(|request: http::Request<Incoming>| {
+    let answer = service_fn(|request: http::Request<Incoming>| {
         has_asked.store(true, Ordering::Relaxed);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(remote));
-        let router = router.clone();
-        async move { Ok::<Response, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
+        async move { Ok::<Response, Infallible>(service.answer(request).await) }
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), answer));
     let mut late = pin!(async {
         tokio::time::sleep(FIRST_HEADER_WITHIN).await;
         if has_asked.load(Ordering::Relaxed) {

@@ -1,5 +1,6 @@
 //! Every route. What is not listed here does not exist.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
@@ -7,11 +8,11 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, header};
 use leptos::prelude::provide_context;
 use leptos_axum::{LeptosRoutes as _, generate_route_list_with_exclusions};
-use tower::util::option_layer;
+use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -26,6 +27,7 @@ use crate::calls::http::post_call;
 use crate::calls::listing;
 use crate::calls::model::PATH as CALL_PATH;
 use crate::calls::sharing::Flights;
+use crate::config::Settings;
 use crate::error::{AppError, ErrorCode};
 use crate::keys::http::post_policy;
 use crate::keys::shared_policies::http::post_policies;
@@ -33,6 +35,7 @@ use crate::keys::throttle::Throttles;
 use crate::people::http::{post_join, post_people};
 use crate::printed::http::FORM_MAX_BYTES;
 use crate::printed::pages::{PATHS, print_not_found};
+use crate::server::origin::is_https_from;
 use crate::server::shell::shell;
 use crate::server::{health, layers, openapi, request_id, site};
 use crate::session::guard;
@@ -50,12 +53,61 @@ use crate::traffic;
 /// What `app.rs` lets the browser show of printed pages, in axum's words.
 const PRINTED_ROUTE: &str = "/{*printed}";
 
-/// The whole service.
-pub fn router(state: AppState) -> Router {
-    // Without either of them nobody can come over https: /call is spared the question.
-    let may_be_https = state.settings.public_url.is_some() || !state.settings.trusted_proxies.is_empty();
-    let settings = Arc::clone(&state.settings);
-    let strict_transport = may_be_https.then(|| from_fn_with_state(settings, layers::strict_transport));
+/// The whole service. `/call` is looked for first, without the router's layers: what a page
+/// does not feel is a twentieth of a call (docs/performance.md).
+#[derive(Clone)]
+pub struct Service {
+    gateway: Arc<Gateway>,
+    pages: Router,
+    settings: Arc<Settings>,
+    /// Without a public URL and without proxies nobody can come over https: a call is spared
+    /// the question.
+    may_be_https: bool,
+}
+
+impl Service {
+    /// All that there is on this state.
+    #[must_use]
+    pub fn new(state: AppState) -> Self {
+        Self {
+            gateway: Arc::new(gateway(&state)),
+            settings: Arc::clone(&state.settings),
+            may_be_https: state.settings.public_url.is_some() || !state.settings.trusted_proxies.is_empty(),
+            pages: pages(state),
+        }
+    }
+
+    /// Answers a request.
+    pub async fn answer(&self, request: Request) -> Response {
+        let https = self.may_be_https && is_https_from(request.headers(), request.extensions(), &self.settings);
+        let mut response = if request.uri().path() == CALL_PATH {
+            self.call(request).await
+        } else {
+            // In a box, because it is large and a call does without it.
+            Box::pin(self.pages.clone().oneshot(request))
+                .await
+                .unwrap_or_else(|never| match never {})
+        };
+        if https {
+            layers::insist_on_https(response.headers_mut());
+        }
+        response
+    }
+
+    async fn call(&self, request: Request) -> Response {
+        let gateway = State(Arc::clone(&self.gateway));
+        if !request.headers().contains_key(header::ACCEPT_ENCODING) {
+            return post_call(gateway, request).await;
+        }
+        let answer =
+            service_fn(async |request: Request| Ok::<_, Infallible>(post_call(gateway.clone(), request).await));
+        let compressed = Box::pin(compression().layer(answer).oneshot(request)).await;
+        compressed.unwrap_or_else(|never| match never {}).map(Body::new)
+    }
+}
+
+/// Everything but `/call`.
+fn pages(state: AppState) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
@@ -66,14 +118,12 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn(layers::security_headers))
         .layer(from_fn(layers::log))
         .layer(from_fn(request_id::layer))
-        .merge(gateway(&state))
-        .layer(option_layer(strict_transport))
         .with_state(state)
 }
 
 /// The product. Its state is its own, because all of the bridge's is dear to clone.
-fn gateway(state: &AppState) -> Router<AppState> {
-    let gateway = Gateway {
+fn gateway(state: &AppState) -> Gateway {
+    Gateway {
         keys: state.keys.clone(),
         odoo: Arc::clone(&state.odoo),
         models: Arc::clone(&state.models),
@@ -84,10 +134,7 @@ fn gateway(state: &AppState) -> Router<AppState> {
         idempotency: state.idempotency.clone(),
         traces: state.traces.clone(),
         settings: Arc::clone(&state.settings),
-    };
-    Router::new()
-        .route(CALL_PATH, any(post_call).layer(compression()))
-        .with_state(Arc::new(gateway))
+    }
 }
 
 /// For clients that ask. Below 8 kB an answer fits into the first packets of a

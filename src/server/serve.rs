@@ -197,8 +197,8 @@ impl Bridge {
         background.push(tokio::spawn(keeper(&state).run()));
         let telling = tokio::spawn(teller(&state).run());
         let address = listener.local_addr()?;
-        let (router, most) = (router::router(state.clone()), state.settings.max_connections);
-        let server = tokio::spawn(listen::serve(listener, router, most, stop.subscribe()));
+        let (service, most) = (router::Service::new(state.clone()), state.settings.max_connections);
+        let server = tokio::spawn(listen::serve(listener, service, most, stop.subscribe()));
         Ok(Self {
             state,
             address,

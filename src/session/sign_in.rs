@@ -19,8 +19,8 @@ use crate::session::model::{
     ALREADY_SET_UP, NOT_AN_EMAIL, PASSWORD_UNCHANGED, Role, SIGN_IN_AGAIN, SignedIn, WRONG_CODE,
     WRONG_EMAIL_OR_PASSWORD, WRONG_OLD_PASSWORD, WRONG_SETUP_TOKEN,
 };
-use crate::session::password::{NewPassword, PasswordHash, hash, verify};
 use crate::session::passkeys;
+use crate::session::password::{NewPassword, PasswordHash, hash, verify};
 use crate::session::second_factor;
 use crate::session::store::{self, NewUser, User};
 use crate::session::throttle::Subject;

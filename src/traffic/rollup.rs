@@ -9,6 +9,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::calls::records::CallRecord;
 use crate::error::ErrorCode;
+use crate::ids::ApiKeyId;
 use crate::traffic::store;
 use crate::traffic::tally::{OTHER, Place, Subject, Tally};
 use crate::traffic::window::Level;
@@ -53,22 +54,25 @@ pub async fn add(connection: &mut PgConnection, records: &[&CallRecord]) -> Resu
         return Ok(());
     }
     let named = named(connection, &records).await?;
-    let mut minutes: BTreeMap<(Subject, DateTime<Utc>), Tally> = BTreeMap::new();
+    // Each record once, and then what was counted into all of its rows: a batch has thousands of
+    // records of a few keys and models.
+    let mut counted: BTreeMap<(DateTime<Utc>, ApiKeyId, Option<&str>), Tally> = BTreeMap::new();
     for record in records {
-        let model = record.model.as_deref().filter(|model| named.contains(*model));
-        let subjects = [
-            Subject::Bridge,
-            Subject::Key(record.api_key_id),
-            Subject::Model(model.unwrap_or(OTHER).to_owned()),
-        ];
-        for subject in subjects {
-            let at = Level::Minute.begin(record.called_at);
-            minutes.entry((subject, at)).or_default().count(record);
-        }
+        let of = (
+            Level::Minute.begin(record.called_at),
+            record.api_key_id,
+            record.model.as_deref(),
+        );
+        counted.entry(of).or_default().count(record);
     }
     let mut rows: BTreeMap<Place, Tally> = BTreeMap::new();
-    for ((subject, minute), tally) in &minutes {
-        for level in Level::ALL {
+    for ((minute, key, model), tally) in &counted {
+        let model = model.filter(|model| named.contains(*model)).unwrap_or(OTHER);
+        let subjects = [Subject::Bridge, Subject::Key(*key), Subject::Model(model.to_owned())];
+        for (subject, level) in subjects
+            .iter()
+            .flat_map(|subject| Level::ALL.map(|level| (subject, level)))
+        {
             let place = Place {
                 level,
                 subject: subject.clone(),

@@ -15,12 +15,11 @@ use odoo_bridge::calls::records::{CallRecord, Keep, Recorder};
 use odoo_bridge::ids::ApiKeyId;
 use odoo_bridge::keys::issue;
 use odoo_bridge::keys::policy::{FULL, READ_ONLY};
-use odoo_bridge::server::router::router;
+use odoo_bridge::server::router::Service;
 use odoo_bridge::traffic::rollup;
 use serde_json::json;
 use sqlx::PgPool;
 use tempfile::TempDir;
-use tower::ServiceExt as _;
 
 use crate::database::Wire;
 use crate::helpers::{Actor, Answer, TestApp, client, eventually, make_key, request_id, start};
@@ -337,10 +336,7 @@ async fn a_panic_in_a_call_is_recorded_as_what_its_client_was_told(pool: PgPool)
         .header("Content-Type", "application/json")
         .body(body)
         .expect("a request");
-    let response = router(app.bridge.state.clone())
-        .oneshot(request)
-        .await
-        .expect("an answer");
+    let response = Service::new(app.bridge.state.clone()).answer(request).await;
     assert_eq!(response.status(), 500);
     assert!(
         response.headers()["server-timing"]

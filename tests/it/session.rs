@@ -905,8 +905,6 @@ async fn a_hostile_form_or_cookie_is_an_error_in_words(pool: PgPool) {
 
 #[sqlx::test]
 async fn while_the_database_is_away_a_page_says_so_in_a_sentence(pool: PgPool) {
-    use tower::ServiceExt as _;
-
     let app = TestApp::spawn(pool).await;
     // Nobody listens on port 1.
     let away = sqlx::postgres::PgPoolOptions::new()
@@ -917,9 +915,9 @@ async fn while_the_database_is_away_a_page_says_so_in_a_sentence(pool: PgPool) {
         pool: away,
         ..app.bridge.state.clone()
     };
-    let router = odoo_bridge::server::router::router(state);
+    let service = odoo_bridge::server::router::Service::new(state);
     let ask = |method: &'static str, path: &'static str, accept: &'static str| {
-        let router = router.clone();
+        let service = service.clone();
         async move {
             let request = http::Request::builder()
                 .method(method)
@@ -930,7 +928,7 @@ async fn while_the_database_is_away_a_page_says_so_in_a_sentence(pool: PgPool) {
                 .header("Cookie", format!("bridge_session={}", "A".repeat(43)))
                 .body(axum::body::Body::empty())
                 .expect("a request");
-            let response = router.oneshot(request).await.expect("an answer");
+            let response = service.answer(request).await;
             let (parts, body) = response.into_parts();
             let body = axum::body::to_bytes(body, 100_000).await.expect("a body");
             (parts, String::from_utf8(body.to_vec()).expect("text"))

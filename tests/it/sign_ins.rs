@@ -493,7 +493,11 @@ async fn a_passkey_is_asked_for_under_a_name_only_and_added_with_a_fresh_passwor
     let asked: serde_json::Value = asked.json().await.expect("a question");
     assert_eq!(asked["options"]["rpId"], "bridge.example.com");
     assert_eq!(asked["options"]["userVerification"], "required");
-    assert_eq!(asked["options"]["allowCredentials"], json!([]), "it tells of nobody's passkeys");
+    assert_eq!(
+        asked["options"]["allowCredentials"],
+        json!([]),
+        "it tells of nobody's passkeys"
+    );
 
     let new = person.post_json("/api/ask_for_new_passkey", &json!({})).await;
     let new: serde_json::Value = new.json().await.expect("a question");
@@ -532,10 +536,23 @@ async fn what_is_no_answer_to_a_question_of_ours_opens_nothing_and_locks_its_add
         assert_eq!(refused.status(), status, "{ceremony}");
         assert!(refused.headers().get("set-cookie").is_none());
     }
-    assert_eq!(actions(&pool).await.iter().filter(|action| *action == "sign_in_refused").count(), 2);
+    assert_eq!(
+        actions(&pool)
+            .await
+            .iter()
+            .filter(|action| *action == "sign_in_refused")
+            .count(),
+        2
+    );
     let body = json!({"ceremony": "AAAA", "credential": answer});
     for _ in 0..18 {
-        assert_eq!(stranger.post_json("/api/sign_in_with_passkey", &body).await.status(), 401);
+        assert_eq!(
+            stranger.post_json("/api/sign_in_with_passkey", &body).await.status(),
+            401
+        );
     }
-    assert_eq!(stranger.post_json("/api/sign_in_with_passkey", &body).await.status(), 429);
+    assert_eq!(
+        stranger.post_json("/api/sign_in_with_passkey", &body).await.status(),
+        429
+    );
 }

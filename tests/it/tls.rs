@@ -194,13 +194,20 @@ async fn an_expired_certificate_of_the_database_is_told_in_time_and_no_record_of
             let answer = actor.call(&body).await;
             let took = began.elapsed();
             assert!(took < Duration::from_secs(5), "{took:?}");
-            codes.push(if answer.status == 200 { "ok".to_owned() } else { answer.code().to_owned() });
+            codes.push(if answer.status == 200 {
+                "ok".to_owned()
+            } else {
+                answer.code().to_owned()
+            });
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         codes
     });
     let codes: Vec<_> = join_all(load).await.into_iter().flatten().collect();
-    assert!(codes.iter().all(|code| ["ok", "unavailable"].contains(&&**code)), "{codes:?}");
+    assert!(
+        codes.iter().all(|code| ["ok", "unavailable"].contains(&&**code)),
+        "{codes:?}"
+    );
     assert!(codes.iter().any(|code| code == "unavailable"), "it was felt");
 
     renew.send_replace(authority.server(2099));

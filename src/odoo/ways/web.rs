@@ -86,7 +86,7 @@ impl Web {
         trip: &mut Trip<'_>,
     ) -> Result<Data, OdooError> {
         // The model and the method in the path are for Odoo's log.
-        let path = format!("{}/{}.{}", jsonrpc::WEB_CALL_PATH, call.model, call.method);
+        let path = [jsonrpc::WEB_CALL_PATH, "/", call.model, ".", call.method].concat();
         let mut request = odoo.wire().call(&path, jsonrpc::web_call(call))?;
         request.headers_mut().insert(header::COOKIE, session.cookie.clone());
         let reply = odoo.wire().send(request, trip).await?;

@@ -18,8 +18,8 @@ use sha2::{Digest as _, Sha256};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 use webauthn_rs::prelude::{
-    DiscoverableAuthentication, PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential,
-    Url, Webauthn, WebauthnBuilder, WebauthnError,
+    DiscoverableAuthentication, PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential, Url, Webauthn,
+    WebauthnBuilder, WebauthnError,
 };
 
 use base64::Engine as _;
@@ -191,7 +191,6 @@ pub async fn ask_for_new(
     if known.len() >= MOST {
         return Err(too_many());
     }
-    let known = known.into_iter().map(Into::into).collect();
     let (challenge, state) = rp
         .start_passkey_registration(user.id.0, &user.email, &user.email, Some(known))
         .map_err(AppError::internal)?;

@@ -70,9 +70,12 @@ pub(super) async fn count_locked(connection: &mut PgConnection, user: UserId) ->
     sqlx::query!("SELECT id FROM users WHERE id = $1 FOR UPDATE", user.0)
         .fetch_optional(&mut *connection)
         .await?;
-    let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM passkeys WHERE user_id = $1"#, user.0)
-        .fetch_one(connection)
-        .await?;
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM passkeys WHERE user_id = $1"#,
+        user.0
+    )
+    .fetch_one(connection)
+    .await?;
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
@@ -107,12 +110,7 @@ pub(super) async fn insert(
 }
 
 /// Keeps the passkey's new counter, and when it was used.
-pub(super) async fn used(
-    connection: &mut PgConnection,
-    id: Uuid,
-    passkey: &Passkey,
-    now: DateTime<Utc>,
-) -> Result<()> {
+pub(super) async fn used(connection: &mut PgConnection, id: Uuid, passkey: &Passkey, now: DateTime<Utc>) -> Result<()> {
     let update = sqlx::query!(
         "UPDATE passkeys SET credential = $2, last_used_at = $3 WHERE id = $1",
         id,
