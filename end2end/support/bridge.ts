@@ -40,6 +40,8 @@ export type Bridge = {
   setupToken: string;
   /** Runs another command of the same binary beside it, with the same settings; answers what it printed. */
   run: (...args: string[]) => string;
+  /** Puts something into its database; only where TEST_DATABASE_URL says in which server that is. */
+  sql: (...statements: string[]) => void;
   stop: () => Promise<void>;
 };
 
@@ -87,6 +89,10 @@ export async function startBridge(settings: BridgeSettings): Promise<Bridge> {
     origin: `http://127.0.0.1:${port}`,
     setupToken: /one-time token:\s+(\S+)/.exec(log)?.[1] ?? '',
     run: (...args) => execFileSync(binary, args, { cwd: home, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+    sql: (...statements) => {
+      if (!database) throw new Error('TEST_DATABASE_URL is not set');
+      execFileSync('psql', ['-qX', '-v', 'ON_ERROR_STOP=1', '-d', database.url, ...statements.flatMap((text) => ['-c', text])], { stdio: ['ignore', 'ignore', 'inherit'] });
+    },
     stop,
   };
 }

@@ -260,7 +260,11 @@ async fn a_journal_of_the_version_before_is_taken_over_too(pool: PgPool) {
         recorder
     };
     let before = recorder();
-    before.record(a_record(key, Utc::now()));
+    let mut failed = a_record(key, Utc::now());
+    failed.reason = Some("unknown_model".into());
+    failed.now_called = Some("account.move".into());
+    failed.fields = Some(Duration::from_millis(1));
+    before.record(failed);
     drop(before);
     let [(path, text)] = &journals(folder.path())[..] else {
         panic!("one journal");

@@ -668,7 +668,10 @@ async fn an_admin_turns_the_factor_of_somebody_off_who_lost_it(pool: PgPool) {
         .await
         .expect("an id");
     let (_, text) = send(&admin, "/people", &[("do", "reset_factor"), ("user", &id)]).await;
-    assert!(text.contains("The second factor is off."), "{text}");
+    assert!(
+        text.contains("The second factor is off, and passkeys are removed."),
+        "{text}"
+    );
     let again = app.anonymous();
     let form = [("email", "lost@example.com"), ("password", PASSWORD), ("next", "")];
     assert_eq!(send(&again, "/api/sign_in", &form).await, (303, "/keys".to_owned()));

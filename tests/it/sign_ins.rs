@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::helpers::{Actor, EMAIL, PASSWORD, TestApp, eventually};
+use crate::helpers::{Actor, EMAIL, PASSWORD, TestApp, client, eventually};
 use crate::people::{actions, code_at, codes_of, grow_stale, id_of, page, person, send, text_of};
 
 const WRONG: &str = "wrong horse battery staple";
@@ -483,15 +483,31 @@ async fn no_role_gets_more_through_the_function_that_prints_pages(pool: PgPool) 
     }
 }
 
+/// A browser that has the bridge open under a name, which its own machine's is.
+async fn by_name(app: &TestApp, is_signed_in: bool) -> Actor {
+    let address = app.anonymous().address.replace("127.0.0.1", "localhost");
+    let actor = Actor {
+        address,
+        client: client(),
+        key: None,
+    };
+    if is_signed_in {
+        user(&app.pool).await;
+        let form = [("email", EMAIL), ("password", PASSWORD), ("next", "")];
+        let response = actor.post_form("/api/sign_in", &form).await;
+        assert!(response.status().as_u16() < 400, "{}", response.status());
+    }
+    actor
+}
+
 #[sqlx::test]
 async fn a_passkey_is_asked_for_under_a_name_only_and_added_with_a_fresh_password_only(pool: PgPool) {
-    let app = TestApp::spawn_with(pool.clone(), &["--public-url", "https://bridge.example.com"]).await;
-    let person = app.signed_in().await;
-    let stranger = app.anonymous();
+    let app = TestApp::spawn(pool.clone()).await;
+    let (person, stranger) = (by_name(&app, true).await, by_name(&app, false).await);
     let asked = stranger.post_json("/api/ask_for_passkey", &json!({})).await;
     assert_eq!(asked.status(), 200);
     let asked: serde_json::Value = asked.json().await.expect("a question");
-    assert_eq!(asked["options"]["rpId"], "bridge.example.com");
+    assert_eq!(asked["options"]["rpId"], "localhost");
     assert_eq!(asked["options"]["userVerification"], "required");
     assert_eq!(
         asked["options"]["allowCredentials"],
@@ -512,8 +528,7 @@ async fn a_passkey_is_asked_for_under_a_name_only_and_added_with_a_fresh_passwor
         assert_eq!(person.post_json(path, &json!({})).await.status(), 403, "{path}");
     }
 
-    let numbers = TestApp::spawn(pool).await;
-    let asked = numbers.anonymous().post_json("/api/ask_for_passkey", &json!({})).await;
+    let asked = app.anonymous().post_json("/api/ask_for_passkey", &json!({})).await;
     assert_eq!(asked.status(), 400);
     let asked: serde_json::Value = asked.json().await.expect("a refusal");
     assert_eq!(asked["code"], "invalid_request");
@@ -521,9 +536,8 @@ async fn a_passkey_is_asked_for_under_a_name_only_and_added_with_a_fresh_passwor
 
 #[sqlx::test]
 async fn what_is_no_answer_to_a_question_of_ours_opens_nothing_and_locks_its_address(pool: PgPool) {
-    let app = TestApp::spawn_with(pool.clone(), &["--public-url", "https://bridge.example.com"]).await;
-    let person = app.signed_in().await;
-    let stranger = app.anonymous();
+    let app = TestApp::spawn(pool.clone()).await;
+    let (person, stranger) = (by_name(&app, true).await, by_name(&app, false).await);
     let new = person.post_json("/api/ask_for_new_passkey", &json!({})).await;
     let for_something_else = new.json::<serde_json::Value>().await.expect("a question")["ceremony"].clone();
     let answer = json!({
