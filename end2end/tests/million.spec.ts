@@ -30,8 +30,8 @@ const RECORDS = [
 const COUNTS = [
   "SELECT traffic_make_parts((now() AT TIME ZONE 'utc')::date - day) FROM generate_series(0, 1) day",
   `INSERT INTO traffic (level, at, scope, subject, calls, failures, bytes, codes, took, odoo)
-   SELECT some.level, at.at, scope, subject, ceil(${MILLION} / 1430.0), 14, bytes, '{"odoo_rejected": 14}', took, odoo
-   FROM (SELECT DISTINCT ON (scope, subject) * FROM traffic WHERE level = 0 ORDER BY scope, subject, calls DESC) some,
+   SELECT counted.level, at.at, scope, subject, ceil(${MILLION} / 1430.0), 14, bytes, '{"odoo_rejected": 14}', took, odoo
+   FROM (SELECT DISTINCT ON (scope, subject) * FROM traffic WHERE level = 0 ORDER BY scope, subject, calls DESC) counted,
       generate_series(date_trunc('minute', now() - interval '1430 minutes'), now() - interval '1 minute', interval '1 minute') at
    ON CONFLICT DO NOTHING`,
 ];
