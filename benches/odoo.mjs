@@ -29,9 +29,14 @@ export function post(url, agent, headers, body) {
 
 const rpc = (service, method, args) => ({ jsonrpc: "2.0", method: "call", id: 1, params: { service, method, args } });
 
+// What is asked: a model, a method, and its arguments by position and by name.
+export const ORDERS = { model: "sale.order", method: "search_read", args: [[]], kwargs: { limit: 5, fields: ["name", "state"] }, first: "domain" };
+// What a light speed run of the bridge asks (src/speed_test/runs/run.rs).
+export const LIGHT = { model: "res.users", method: "fields_get", args: [], kwargs: { allfields: ["login"], attributes: ["type"] } };
+
 // The clients: each a function that does the call and gives its records.
-export async function clients(odoo, bridge) {
-  const [model, method, args, kwargs] = ["sale.order", "search_read", [[]], { limit: 5, fields: ["name", "state"] }];
+export async function clients(odoo, bridge, { model, method, args, kwargs, first } = ORDERS) {
+  const named = first ? { [first]: args[0], ...kwargs } : kwargs;
   const uid = (await post(`${odoo.url}/jsonrpc`, false, {}, rpc("common", "authenticate", [odoo.db, odoo.username, odoo.password, {}]))).json.result;
   const login = await post(`${odoo.url}/web/session/authenticate`, false, {}, { jsonrpc: "2.0", method: "call", id: 1, params: { db: odoo.db, login: odoo.username, password: odoo.password } });
   const cookie = login.headers["set-cookie"].at(-1).split(";")[0];
@@ -44,7 +49,7 @@ export async function clients(odoo, bridge) {
     calls: {
       bridge: async () => { const a = await post(`${bridge.url}/call`, agent, { "x-api-key": bridge.key }, { model, method, args, kwargs }); return [a.ms, a.json.data]; },
       "JSON-RPC": async () => { const a = await execute(model, method, args, kwargs); return [a.ms, a.json.result]; },
-      "JSON-2": async () => { const a = await post(`${odoo.url}/json/2/${model}/${method}`, false, { authorization: `bearer ${odoo.key}` }, { domain: [], ...kwargs }); return [a.ms, a.json]; },
+      "JSON-2": async () => { const a = await post(`${odoo.url}/json/2/${model}/${method}`, false, { authorization: `bearer ${odoo.key}` }, named); return [a.ms, a.json]; },
       "web session": async () => { const a = await post(`${odoo.url}/web/dataset/call_kw/${model}.${method}`, false, { cookie }, { jsonrpc: "2.0", method: "call", id: 1, params: { model, method, args, kwargs } }); return [a.ms, a.json.result]; },
     },
   };

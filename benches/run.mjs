@@ -17,7 +17,7 @@ import os from "node:os";
 import path from "node:path";
 
 import { fixedRate, fullLoad, inTurn, summary } from "./load.mjs";
-import { afterClear, clients, post, steady } from "./odoo.mjs";
+import { LIGHT, afterClear, clients, post, steady } from "./odoo.mjs";
 import { forgetPeak, freePort, memory, ready, start, stop, stopAll } from "./processes.mjs";
 import { insertKeys, seedMany, sql, wellFormedKey } from "./seed.mjs";
 import { SIZES, result, startProxy, startStub } from "./stub.mjs";
@@ -83,12 +83,34 @@ async function partOdoo() {
   const calm = await steady(set, quick ? 100 : 300);
   const cleared = await afterClear(set, quick ? 6 : 20);
   set.close();
+  figures.odoo = { steady_ms: calm, after_clear_ms: cleared, "light call, p50 in ms": await besideSpeedRun(odoo, bridge) };
   await stop(bridge.child);
   dropDatabase(bridge);
-  figures.odoo = { steady_ms: calm, after_clear_ms: cleared };
   limit("real Odoo, steady, p50: bridge ÷ direct JSON-RPC", calm.bridge.p50 / calm["JSON-RPC"].p50, 1);
   limit("real Odoo, steady, p50: bridge ÷ direct JSON-2", calm.bridge.p50 / calm["JSON-2"].p50, 0.5);
   limit("real Odoo, first call after its cache was cleared: bridge ÷ direct JSON-RPC", cleared.bridge.p50 / cleared["JSON-RPC"].p50, 0.1);
+}
+
+// What the bridge's own speed test measures, beside direct clients that ask the same.
+async function besideSpeedRun(odoo, bridge) {
+  const samples = quick ? 30 : 100;
+  const { calls: { bridge: _, ...calls }, close } = await clients(odoo, bridge, LIGHT);
+  const direct = await steady({ calls }, samples);
+  close();
+  const cookie = await signIn(bridge);
+  const form = `test=light&start=warm&way=web&way=jsonrpc&way=json2&samples=${samples}`;
+  const begun = await post(`${bridge.url}/speed-test/runs`, false, { cookie, "content-type": "application/x-www-form-urlencoded", origin: bridge.url, accept: "text/html" }, form);
+  if (begun.status !== 303) throw new Error(`the speed run answers ${begun.status}`);
+  for (;;) {
+    const csv = await (await fetch(`${bridge.url}/speed-test/runs.csv`, { headers: { cookie } })).text();
+    const [names, ...lines] = csv.trim().split("\n").map((line) => line.split(","));
+    const of = (line, name) => line[names.indexOf(name)];
+    if (lines.length === 3 && lines.every((line) => of(line, "state") === "finished")) {
+      const p50 = Object.fromEntries(lines.map((line) => [of(line, "way"), Number(of(line, "p50_ms"))]));
+      return Object.fromEntries([["web session", "web"], ["JSON-RPC", "jsonrpc"], ["JSON-2", "json2"]].map(([name, way]) => [name, { "direct client": direct[name].p50, "speed run": p50[way] }]));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
 }
 
 const rpcBody = (size) => JSON.stringify({ jsonrpc: "2.0", method: "call", id: 1, params: { model: `bench.${size}`, method: "search_read", args: [[]], kwargs: { limit: 5, fields: ["name", "state"] } } });
@@ -186,11 +208,16 @@ function download({ url, headers, body }, length) {
   });
 }
 
-async function pages(bridge, extra = {}) {
+// The cookies of whoever is signed in.
+async function signIn(bridge) {
   const form = "email=bench%40example.com&password=a+password+for+the+benchmark&next=";
+  const signedIn = await post(`${bridge.url}/api/sign_in`, false, { "content-type": "application/x-www-form-urlencoded", origin: bridge.url, accept: "text/html" }, form);
+  return signedIn.headers["set-cookie"].map((line) => line.split(";")[0]).join("; ");
+}
+
+async function pages(bridge, extra = {}) {
   const agent = new http.Agent({ keepAlive: true });
-  const signedIn = await post(`${bridge.url}/api/sign_in`, agent, { "content-type": "application/x-www-form-urlencoded", origin: bridge.url, accept: "text/html" }, form);
-  const cookie = signedIn.headers["set-cookie"].map((line) => line.split(";")[0]).join("; ");
+  const cookie = await signIn(bridge);
   const result = {};
   const wanted = { "/keys": "/keys", "/keys?sort=used": "/keys?sort=used", "/keys?q=bench": "/keys?q=bench", "/speed-test": "/speed-test", ...extra };
   for (const [name, page] of Object.entries(wanted)) {
