@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::value::RawValue;
 
-use super::answer::{Broken, Frame, Scanner, result_begins};
+use super::answer::{Broken, Frame, Scanner, result_begins, result_in};
 use super::call::Call;
 use super::error::OdooError;
 use super::{json2 as wire2, jsonrpc as wire, signatures};
@@ -53,6 +53,13 @@ pub fn jsonrpc(bytes: &[u8]) {
             .as_ref()
             .is_err_and(|error| !matches!(error, OdooError::Unreachable { .. }));
         assert!(!raised || streamed.is_err(), "an error passes as a result");
+    }
+    // What is found without a parser is what a parser finds, and never an error.
+    if let Some(found) = result_in(bytes) {
+        match &whole {
+            Ok(whole) => assert_eq!(whole, &bytes[found]),
+            Err(error) => assert!(matches!(error, OdooError::Unreachable { .. }), "an error passes as a result"),
+        }
     }
     match whole {
         Ok(result) => drop(serde_json::from_slice::<&RawValue>(&result).expect("one JSON value")),
