@@ -58,7 +58,10 @@ pub fn jsonrpc(bytes: &[u8]) {
     if let Some(found) = result_in(bytes) {
         match &whole {
             Ok(whole) => assert_eq!(whole, &bytes[found]),
-            Err(error) => assert!(matches!(error, OdooError::Unreachable { .. }), "an error passes as a result"),
+            Err(error) => assert!(
+                matches!(error, OdooError::Unreachable { .. }),
+                "an error passes as a result"
+            ),
         }
     }
     match whole {

@@ -42,7 +42,7 @@ pub struct SignIn {
 /// `POST /api/sign_in_with_passkey`: answers where to go, with the cookies.
 ///
 /// # Errors
-/// See [`sign_in`].
+/// See [`sign_in()`].
 pub async fn post_sign_in_with_passkey(
     State(state): State<AppState>,
     parts: Parts,
