@@ -4,6 +4,9 @@ import type { BrowserContext } from '@playwright/test';
 /** Where scripts are off, the browser tells of the scripts that it did not run. */
 const SCRIPTS_ARE_OFF = [/^request failed: GET \S+\.js\S* csp$/, /was preloaded using link preload but not used/];
 
+/** A page that is left at once: the browser asks for its icon last, and gives that up. */
+const LEFT_BEFORE_ITS_ICON = /^request failed: GET \S+\/favicon\.svg\S* net::ERR_ABORTED$/;
+
 export class Quiet {
   private readonly complaints: string[] = [];
   private readonly expected: RegExp[] = [];
@@ -11,6 +14,7 @@ export class Quiet {
   /** Listens to all pages of `context`, from now on. */
   watch(context: BrowserContext, scripts: 'on' | 'off' = 'on'): void {
     const complain = (complaint: string) => {
+      if (LEFT_BEFORE_ITS_ICON.test(complaint)) return;
       if (scripts === 'off' && SCRIPTS_ARE_OFF.some((pattern) => pattern.test(complaint))) return;
       this.complaints.push(complaint);
     };
