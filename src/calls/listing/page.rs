@@ -211,11 +211,12 @@ pub(super) fn row(call: &Found, names: &HashMap<ApiKeyId, String>) -> AnyView {
         .get(&call.api_key_id)
         .cloned()
         .unwrap_or_else(|| "A key that is gone".to_owned());
+    let title = name.clone();
     let odoo = call.odoo_ms.map_or_else(none, |ms| format_ms(ms.into()));
     view! {
         <tr>
             <th scope="row" data-label="Time"><a href=href>{exact(call.called_at)}</a></th>
-            <td data-label="Key"><a href=key>{name}</a></td>
+            <td data-label="Key"><a href=key title=title>{name}</a></td>
             <td data-label="Model"><code>{call.model.clone().unwrap_or_else(none)}</code></td>
             <td data-label="Method"><code>{call.method.clone().unwrap_or_else(none)}</code></td>
             <td data-label="Result">{result(&call.code)}</td>
