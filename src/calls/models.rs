@@ -388,6 +388,35 @@ fn parse(bytes: &[u8]) -> (ModelFields, FieldTypes) {
 mod tests {
     use super::*;
 
+    /// What a shelf gives at once that learnt 1 so long ago, and what it has a moment later, if
+    /// Odoo says 2 by now.
+    async fn after(age: Duration) -> (Option<u32>, Option<u32>) {
+        let shelf = Shelf::new();
+        let at = Instant::now().checked_sub(age).expect("an instant");
+        shelf.kept.insert("res.partner".to_owned(), (at, 1));
+        let found = shelf.find("res.partner", || async { Ok(2) });
+        tokio::task::yield_now().await;
+        (found, shelf.kept.get("res.partner").map(|(_, known)| known))
+    }
+
+    #[tokio::test]
+    async fn what_is_not_fresh_is_given_and_asked_anew_beside_it_and_what_is_old_is_waited_for() {
+        assert_eq!(after(Duration::ZERO).await, (Some(1), Some(1)));
+        assert_eq!(after(FRESH_FOR).await, (Some(1), Some(2)));
+        assert_eq!(after(TRUSTED_FOR).await, (None, Some(1)));
+    }
+
+    #[tokio::test]
+    async fn a_question_that_failed_leaves_what_was_known() {
+        let shelf = Shelf::new();
+        let at = Instant::now().checked_sub(FRESH_FOR).expect("an instant");
+        shelf.kept.insert("res.partner".to_owned(), (at, 1));
+        let failing = || async { Err(AppError::internal("Odoo is away")) };
+        assert_eq!(shelf.find("res.partner", failing), Some(1));
+        tokio::task::yield_now().await;
+        assert_eq!(shelf.find("res.partner", failing), Some(1));
+    }
+
     #[test]
     fn what_odoo_tells_of_a_model_is_read() {
         let (fields, types) = parse(

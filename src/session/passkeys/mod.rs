@@ -113,14 +113,20 @@ pub async fn sign_in(
     let rp = relying_party(origin)?;
     let attempt = Attempt::from_address(pool, client, now).await?;
     let mut transaction = pool.begin().await?;
-    let refused = match check(&mut transaction, &rp, key, (ceremony, answer), now).await? {
-        Ok(user) => {
+    let refused = match check(&mut transaction, &rp, key, (ceremony, answer), now).await {
+        Err(error) => {
+            drop(transaction);
+            // Nothing was checked, so nothing was wrong.
+            attempt.take_back(pool).await?;
+            return Err(error);
+        }
+        Ok(Ok(user)) => {
             let session = sign_in::enter_with(&mut transaction, &user, client, Some(BY_PASSKEY), now).await?;
             transaction.commit().await?;
             attempt.take_back(pool).await?;
             return Ok(session);
         }
-        Err(refused) => refused,
+        Ok(Err(refused)) => refused,
     };
     drop(transaction);
     tracing::warn!(
