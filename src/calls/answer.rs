@@ -99,7 +99,8 @@ impl Ending {
         timing
     }
 
-    /// It ended, with this code and so many bytes of Odoo's result.
+    /// It ended, with this code and so many bytes of Odoo's result. Its record is kept once
+    /// [`Recorder::keep_together`] is over.
     pub fn end(&mut self, code: &'static str, bytes: u64) {
         let Some(mut record) = self.record.take() else { return };
         let total = self.began.elapsed();
@@ -117,7 +118,7 @@ impl Ending {
         if let Some(trace) = self.trace.take() {
             trace.end(&record);
         }
-        self.records.record(record);
+        self.records.take(record);
     }
 }
 
@@ -128,7 +129,10 @@ impl Drop for Ending {
         } else {
             ABORTED
         };
-        self.end(code, 0);
+        if self.record.is_some() {
+            self.end(code, 0);
+            self.records.keep();
+        }
     }
 }
 
@@ -271,6 +275,7 @@ async fn next_piece(mut passing: Passing) -> Result<Option<(Frame<Bytes>, Passin
             }
             Ok(None) => {
                 let timing = passing.ending.end_of_stream(passing.bytes);
+                passing.ending.records.keep_together().await;
                 passing.part = Part::Over(timing.filter(|_| passing.takes_trailers));
                 let mut end = BytesMut::with_capacity(passing.request_id.len() + 20);
                 put_end(&mut end, &passing.request_id);
@@ -280,8 +285,8 @@ async fn next_piece(mut passing: Passing) -> Result<Option<(Frame<Bytes>, Passin
                 let error = AppError::from(error);
                 passing.request_id.span().in_scope(|| error.log());
                 passing.ending.fail(&error, passing.bytes);
-                // First goes out what came before: the head has the request's id.
-                tokio::task::yield_now().await;
+                // First goes out what came before, while this waits: the head has the request's id.
+                passing.ending.records.keep_together().await;
                 Err(error)
             }
         },

@@ -109,6 +109,7 @@ async fn answer(gateway: &Gateway, request: Request, id: &RequestId, began: Inst
         }
     };
     response.headers_mut().extend(told);
+    gateway.records.keep_together().await;
     response
 }
 

@@ -20,8 +20,8 @@ use uuid::Uuid;
 use crate::calls::records::{CallRecord, Numbered};
 
 const EXTENSION: &str = "journal";
-/// What a line holds on to between records, in bytes.
-const LINE_KEPT: usize = 4_096;
+/// What the lines hold on to once they are in the file, in bytes.
+const LINES_KEPT: usize = 64 * 1_024;
 
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
@@ -35,7 +35,8 @@ pub(super) struct Journal {
     /// Which of them takes new records.
     active: usize,
     files: [Locked; 2],
-    line: Vec<u8>,
+    /// What is not in the active file yet.
+    lines: Vec<u8>,
 }
 
 /// A file that is gone when it is let go of with nothing in it.
@@ -57,32 +58,48 @@ impl Journal {
         Ok(Self {
             active: 0,
             files: [Locked::make(folder)?, Locked::make(folder)?],
-            line: Vec::new(),
+            lines: Vec::new(),
         })
     }
 
-    /// Keeps a record. Does not wait for the disk.
+    /// Takes a record, which is kept with the next [`Journal::keep`].
+    ///
+    /// # Errors
+    /// It can't be told in JSON.
+    pub(super) fn append(&mut self, record: &Numbered) -> io::Result<()> {
+        let before = self.lines.len();
+        let put = line::put(&mut self.lines, record);
+        if put.is_err() {
+            self.lines.truncate(before);
+        } else {
+            self.lines.push(b'\n');
+        }
+        put
+    }
+
+    /// Keeps what was taken: one write for all of it. Does not wait for the disk.
     ///
     /// # Errors
     /// It can't be written, such as on a disk that is full.
-    pub(super) fn append(&mut self, record: &Numbered) -> io::Result<()> {
-        self.line.clear();
-        self.line.shrink_to(LINE_KEPT);
+    pub(super) fn keep(&mut self) -> io::Result<()> {
+        if self.lines.is_empty() {
+            return Ok(());
+        }
         let active = &mut self.files[self.active];
         if active.is_torn {
             // On a line of its own, or it would be lost with what is torn.
-            self.line.push(b'\n');
+            self.lines.insert(0, b'\n');
         }
-        line::put(&mut self.line, record)?;
-        self.line.push(b'\n');
         active.is_empty = false;
-        let written = active.file.write_all(&self.line);
+        let written = active.file.write_all(&self.lines);
         active.is_torn = written.is_err();
+        self.lines.clear();
+        self.lines.shrink_to(LINES_KEPT);
         written
     }
 
     /// From now on the other file takes what comes, if there is nothing in it. Says
-    /// whether it does.
+    /// whether it does. What was taken before has to be kept before.
     pub(super) fn turn(&mut self) -> bool {
         let other = 1 - self.active;
         let turns = self.files[other].is_empty;
@@ -255,14 +272,14 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let mut journal = Journal::open(folder.path()).expect("a journal");
         let (before, torn, after) = (record(), record(), record());
-        journal.append(&before).expect("kept");
+        journal.append(&before).and(journal.keep()).expect("kept");
         let full = OpenOptions::new().write(true).open("/dev/full").expect("the full disk");
         let mut disk = std::mem::replace(&mut journal.files[0].file, full);
-        assert!(journal.append(&torn).is_err(), "the disk is full");
+        assert!(journal.append(&torn).and(journal.keep()).is_err(), "the disk is full");
         // A part of it went out.
         disk.write_all(b"{\"id\":\"01").expect("written");
         journal.files[0].file = disk;
-        journal.append(&after).expect("kept");
+        journal.append(&after).and(journal.keep()).expect("kept");
         for file in &mut journal.files {
             file.file.unlock().expect("as of a process that is gone");
         }

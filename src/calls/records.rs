@@ -35,7 +35,7 @@ use crate::traffic::rollup;
 /// How many records wait in memory at most; a few hundred bytes each.
 pub const CAPACITY: usize = 32_768;
 /// The most that one transaction writes.
-const BATCH_MAX: usize = 5_000;
+const BATCH_MAX: usize = 2_000;
 /// How long records are collected before they are written.
 const COLLECT_FOR: Duration = Duration::from_millis(200);
 /// How long the database may take for what waits, before it is given up and told again.
@@ -239,6 +239,12 @@ impl Recorder {
     /// Hands a record over. Never waits for the database: without room the record is
     /// dropped and counted.
     pub fn record(&self, record: CallRecord) {
+        self.take(record);
+        self.keep();
+    }
+
+    /// The same for one whose answer waits until it is [kept](Self::keep_together).
+    pub fn take(&self, record: CallRecord) {
         let sender = &self.0.sender;
         let record = Numbered {
             id: uuid::Uuid::now_v7(),
@@ -256,6 +262,20 @@ impl Recorder {
         drop(journal);
         if sender.capacity() < sender.max_capacity() / 2 {
             self.0.crowded.notify_one();
+        }
+    }
+
+    /// What was taken is in the journal afterwards, by one write for all calls that can go
+    /// on at this moment.
+    pub async fn keep_together(&self) {
+        tokio::task::yield_now().await;
+        self.keep();
+    }
+
+    /// The same at once, for who can't wait.
+    pub fn keep(&self) {
+        if let Some(Err(error)) = self.journal().as_mut().map(Journal::keep) {
+            self.tell_journal(&error);
         }
     }
 
@@ -361,7 +381,7 @@ impl Recorder {
         }
         let mut journal = self.journal();
         let Some(journal) = &mut *journal else { return };
-        let forgotten = journal.forget();
+        let forgotten = journal.keep().and(journal.forget());
         if journal.turn() {
             inbox.before_turn = inbox.batch.len() + inbox.received.len();
         }

@@ -100,6 +100,7 @@ pub fn Frame() -> impl IntoView {
                         <NavLink class="" href="/keys" name="API Keys" pathname />
                         <NavLink class="" href="/guide" name="Integration Guide" pathname />
                         <NavLink class="" href="/calls" name="Calls" pathname />
+                        <NavLink class="" href="/use" name="Use" pathname />
                         <NavLink class="" href="/speed-test" name="Speed Test" pathname />
                         <NavLink class="" href="/connection" name="Odoo Connection" pathname />
                         <NavLink class="for-admins" href="/people" name="People" pathname />

@@ -65,3 +65,29 @@ pub fn bytes(bytes: i64) -> String {
         _ => format!("{:.1} GB", bytes as f64 / 1e9),
     }
 }
+
+/// A count as it is read: `1,234,567`.
+#[must_use]
+pub fn count(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::from(if number < 0 { "-" } else { "" });
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn a_count_has_a_comma_before_each_three_digits() {
+        let counts = [0, 999, 1_000, 345_851, -12_345, i64::MAX];
+        let told = ["0", "999", "1,000", "345,851", "-12,345", "9,223,372,036,854,775,807"];
+        assert_eq!(counts.map(count), told);
+    }
+}

@@ -17,7 +17,7 @@ use crate::traffic::tally::Tally;
 /// A time below this is drawn here: a logarithm has no zero.
 const FLOOR_MS: f64 = 0.1;
 /// What is left and right of the bars, in pixels.
-const SIDES: f64 = 96.0;
+const SIDES: f64 = 112.0;
 
 const CALLS: RGBColor = RGBColor(1, 0, 1);
 const FAILED: RGBColor = RGBColor(1, 0, 2);
@@ -203,7 +203,7 @@ where
         .margin_right(36)
         .margin_bottom(2)
         .x_label_area_size(42)
-        .y_label_area_size(60)
+        .y_label_area_size(76)
         .build_cartesian_2d(time.clone(), amounts)?;
     let text = ("sans-serif", FONT_SIZE).into_font().color(&TEXT);
     chart

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
 use crate::printed::form::{field, kind_of};
-use crate::printed::parts::{bytes, header};
+use crate::printed::parts::{bytes, count, header};
 use crate::traffic::chart::{Charts, Drawn, LINES};
 use crate::traffic::read::{Counted, Times, Top};
 use crate::traffic::search::{Asked, Understood};
@@ -188,9 +188,9 @@ fn filters(asked: &Asked, understood: &Understood) -> impl IntoView + use<> {
 /// The whole time in a few numbers.
 fn figures(counted: &Counted) -> impl IntoView + use<> {
     let (total, times) = (&counted.total, Times::of(&counted.total));
-    let failed = format!("{} ({})", total.failures(), share(total.failures(), total.calls));
+    let failed = format!("{} ({})", count(total.failures()), share(total.failures(), total.calls));
     let figures = [
-        ("Calls", total.calls.to_string()),
+        ("Calls", count(total.calls)),
         ("Failed", failed),
         ("p50", ms(times.p50)),
         ("p95", ms(times.p95)),
@@ -230,7 +230,7 @@ fn drawn(charts: &Charts, counted: &Counted) -> impl IntoView + use<> {
     let through = view! { <li>{bar("use-calls", 1)} "Results of Odoo"</li> };
     view! {
         {figure("Calls", &charts.calls, calls.into_any(), table(counted, &["Calls", "Failed"], |tally, _| {
-            vec![tally.calls.to_string(), tally.failures().to_string()]
+            vec![count(tally.calls), count(tally.failures())]
         }))}
         {figure("How long they took", &charts.times, times.into_iter().collect_view().into_any(), table(
             counted,

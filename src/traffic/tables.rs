@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
 use crate::error::ErrorCode;
-use crate::printed::parts::bytes;
+use crate::printed::parts::{bytes, count as number};
 use crate::speed_test::model::format_ms;
 use crate::traffic::read::{Counted, Times, Top};
 use crate::traffic::search::{Asked, Understood};
@@ -59,9 +59,9 @@ pub(super) fn failures(counted: &Counted, understood: &Understood) -> Option<imp
             view! {
                 <tr>
                     <th scope="row" data-label="Result"><code>{code.clone()}</code></th>
-                    <td class="numeric" data-label="Calls">{count.to_string()}</td>
+                    <td class="numeric" data-label="Calls">{number(*count)}</td>
                     <td class="numeric" data-label="Share">{share(*count, total.calls)}</td>
-                    <td data-label="More"><a href=calls>"These calls"</a> {means}</td>
+                    <td data-label="More"><span><a href=calls>"These calls"</a> {means}</span></td>
                 </tr>
             }
         })
@@ -133,7 +133,7 @@ pub(super) fn most(
             view! {
                 <tr>
                     <th scope="row" data-label="Name">{name}</th>
-                    <td class="numeric" data-label="Calls">{top.calls.to_string()}</td>
+                    <td class="numeric" data-label="Calls">{number(top.calls)}</td>
                     <td class="numeric" data-label="Failed">{share(top.failures, top.calls)}</td>
                     <td class="numeric" data-label="p95">{ms(top.p95)}</td>
                     <td class="numeric" data-label="Odoo\u{2019}s p95">{ms(top.odoo_p95)}</td>

@@ -252,6 +252,38 @@ async fn what_a_killed_process_had_not_written_is_written_once_by_the_next(pool:
 }
 
 #[sqlx::test]
+async fn what_calls_took_together_is_in_the_journal_when_they_go_on(pool: PgPool) {
+    let (folder, key) = (TempDir::new().expect("a folder"), some_key(&pool).await.key.id);
+    let recorder = Recorder::new(100);
+    recorder.keep_journal(folder.path()).expect("a journal");
+    let lines = || -> usize {
+        journals(folder.path())
+            .iter()
+            .map(|(_, text)| text.lines().count())
+            .sum()
+    };
+    let calls = (0..8).map(|_| async {
+        recorder.take(a_record(key, Utc::now()));
+        recorder.keep_together().await;
+        lines()
+    });
+    let seen = futures_util::future::join_all(calls).await;
+    assert_eq!(seen, [8; 8], "the first to go on writes those of all");
+
+    // Its client went away before it could go on, and then the database did.
+    recorder.take(a_record(key, Utc::now()));
+    assert_eq!(lines(), 8);
+    let wire = Wire::to_database_of(&pool).await;
+    wire.cut();
+    assert!(recorder.flush(&wire.pool(&pool)).await.is_err(), "it is away");
+    assert_eq!(lines(), 9, "kept when the journal takes its turn");
+    drop(recorder);
+    let next = Recorder::new(100);
+    next.keep_journal(folder.path()).expect("a journal");
+    assert_eq!(next.take_over(&pool).await.expect("written"), 9);
+}
+
+#[sqlx::test]
 async fn a_journal_of_the_version_before_is_taken_over_too(pool: PgPool) {
     let (folder, key) = (TempDir::new().expect("a folder"), some_key(&pool).await.key.id);
     let recorder = || {

@@ -256,7 +256,6 @@ fn table(rows: Vec<AnyView>) -> impl IntoView {
                         <th scope="col" class="numeric">"Failed"</th>
                         <th scope="col">"State"</th>
                         <th scope="col">"By"</th>
-                        <th scope="col">"Odoo"</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -277,7 +276,7 @@ fn row(run: &Run, of_way: Statistics, range: &Range) -> AnyView {
     view! {
         <tr>
             <th scope="row" data-label="When"><a rel="external" href=href><Timestamp at /></a></th>
-            <td data-label="Test">{test}</td>
+            <td data-label="Test"><span>{test} <span class="run-target">"at " {target}</span></span></td>
             <td data-label="Way">{of_way.way.label()}</td>
             <td class="numeric" data-label="p50">{ms(figures.map(|figures| figures.p50))}</td>
             <td class="numeric" data-label="p95">{ms(figures.map(|figures| figures.p95))}</td>
@@ -286,7 +285,6 @@ fn row(run: &Run, of_way: Statistics, range: &Range) -> AnyView {
             <td class="numeric" data-label="Failed">{of_way.failed}</td>
             <td data-label="State"><Badge tone=state.tone() label=state.label() /></td>
             <td data-label="By">{by}</td>
-            <td data-label="Odoo">{target}</td>
         </tr>
     }
     .into_any()
