@@ -158,16 +158,20 @@ async function partStub() {
   }
 
   const minutes = Number(process.env.BENCH_MINUTES ?? (quick ? 0.1 : 1));
+  // The highest of each quarter: at one moment it is ten megabytes more or less, by how many records
+  // wait for the database just then.
   const course = [];
+  const peakBefore = memory(bridge.child.pid).peak;
   for (let i = 0; i < 4; i++) {
+    forgetPeak(bridge.child.pid);
     await load(accepted, 64, Math.max(1, Math.round((minutes * 60) / 4)));
-    course.push(memory(bridge.child.pid).now);
+    course.push(memory(bridge.child.pid).peak);
   }
   await new Promise((resolve) => setTimeout(resolve, 2000));
-  figures.stub.memory_mb = { "after each quarter of the load": course, minutes, after: memory(bridge.child.pid).now, peak: memory(bridge.child.pid).peak };
+  figures.stub.memory_mb = { "highest in each quarter of the load": course, minutes, after: memory(bridge.child.pid).now, "highest before": peakBefore };
   limit("memory when idle", figures.stub.idle_memory_mb, 40, " MB");
-  limit(`memory after ${minutes} minutes at full load, at most`, Math.max(...course), 100, " MB");
-  limit("the same: growth in its second half", course[3] - course[1], 2, " MB");
+  limit(`memory in ${minutes} minutes at full load, at its highest`, Math.max(...course), 100, " MB");
+  limit("the same: growth of the highest in the second half", Math.max(course[2], course[3]) - Math.max(course[0], course[1]), 2, " MB");
 
   limit("a 100 MB answer: growth of the bridge's memory", figures.stub.huge.growth_mb, 8, " MB");
   limit("start to ready, on a database that is there", bridge.readyMs / 1000, 1, " s");
