@@ -293,7 +293,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let mut journal = Journal::open(folder.path()).expect("a journal");
         let own = record();
-        journal.append(&own).expect("kept");
+        journal.append(&own).and(journal.keep()).expect("kept");
         let foreign = b"{\"id\":\"of tomorrow\",\"record\":{\"new\":1}}\n";
         journal.files[0].file.write_all(foreign).expect("written");
         drop(journal);

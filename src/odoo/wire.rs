@@ -132,12 +132,13 @@ impl Wire {
     /// Sends a call, and reads the beginning of the answer.
     pub(super) async fn send(&self, request: CallRequest, trip: &mut Trip<'_>) -> Result<Reply, OdooError> {
         self.keep_pace(trip.begins_by).await?;
-        // All calls that can go on at this moment are sent one right after the other: each wakes
-        // Odoo, or the proxy before it, less often.
-        tokio::task::yield_now().await;
         self.calls.fetch_add(1, Ordering::Relaxed);
         let patience = Patience::new(&self.limits, trip);
         trip.leaves(patience.started);
+        // All calls that can go on at this moment are sent one right after the other: each wakes
+        // Odoo, or the proxy before it, less often (ADR 33). It is counted already, so that a quota
+        // is not passed meanwhile.
+        tokio::task::yield_now().await;
         let sent = self.connections.send(request, trip.is_sent_mut());
         let Ok(answered) = timeout_at(patience.head_by, timed(Part::Sent, sent)).await else {
             return Err(patience.unheard(trip.unheard(self.limits.first_byte)));
