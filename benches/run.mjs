@@ -158,7 +158,7 @@ async function partStub() {
   }
 
   const minutes = Number(process.env.BENCH_MINUTES ?? (quick ? 0.1 : 1));
-  // The highest of each quarter: at one moment it is ten megabytes more or less, by how many records
+  // The highest of each quarter: at one moment it is some megabytes more or less, by how many records
   // wait for the database just then.
   const course = [];
   const peakBefore = memory(bridge.child.pid).peak;
