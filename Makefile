@@ -73,9 +73,9 @@ target/release/odoo-bridge:
 bench: target/dist/odoo-bridge ## every figure of docs/performance.md; QUICK=1 for a short run
 	@scripts/bench.sh
 
-soak: ## a loaded bridge that some misuse: memory, descriptors, calls of others; SOAK_SECS=600 a part
+soak: target/release/odoo-bridge ## a loaded bridge that some misuse: memory, descriptors, calls of others; SOAK_SECS=600 a part
 	@scripts/setup.sh test
-	@DATABASE_URL=$$(scripts/test-postgres.sh start) \
+	@BRIDGE_BIN=$(CURDIR)/target/release/odoo-bridge DATABASE_URL=$$(scripts/test-postgres.sh start) \
 		SOAK_SECS=$${SOAK_SECS:-600} cargo test --test it soak::those -- --nocapture
 
 setup: ## install all that the other commands need

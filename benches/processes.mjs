@@ -72,5 +72,8 @@ export function memory(pid) {
   return { now: of("VmRSS"), peak: of("VmHWM") };
 }
 
+// How many files and connections it has open.
+export const openFiles = (pid) => readdirSync(`/proc/${pid}/fd`).length;
+
 // Forgets the peak, so that the next one is of what comes.
 export const forgetPeak = (pid) => execFileSync("sh", ["-c", `echo 5 > /proc/${pid}/clear_refs`]);

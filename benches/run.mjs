@@ -18,7 +18,7 @@ import path from "node:path";
 
 import { fixedRate, fullLoad, inTurn, summary } from "./load.mjs";
 import { LIGHT, afterClear, clients, post, steady } from "./odoo.mjs";
-import { forgetPeak, freePort, memory, ready, start, stop, stopAll } from "./processes.mjs";
+import { forgetPeak, freePort, memory, openFiles, ready, start, stop, stopAll } from "./processes.mjs";
 import { insertKeys, seedMany, sql, wellFormedKey } from "./seed.mjs";
 import { SIZES, result, startProxy, startStub } from "./stub.mjs";
 
@@ -160,15 +160,16 @@ async function partStub() {
   const minutes = Number(process.env.BENCH_MINUTES ?? (quick ? 0.1 : 1));
   // The highest of each quarter: at one moment it is some megabytes more or less, by how many records
   // wait for the database just then.
-  const course = [];
+  const [course, files] = [[], []];
   const peakBefore = memory(bridge.child.pid).peak;
   for (let i = 0; i < 4; i++) {
     forgetPeak(bridge.child.pid);
     await load(accepted, 64, Math.max(1, Math.round((minutes * 60) / 4)));
     course.push(memory(bridge.child.pid).peak);
+    files.push(openFiles(bridge.child.pid));
   }
   await new Promise((resolve) => setTimeout(resolve, 2000));
-  figures.stub.memory_mb = { "highest in each quarter of the load": course, minutes, after: memory(bridge.child.pid).now, "highest before": peakBefore };
+  figures.stub.memory_mb = { "highest in each quarter of the load": course, "open files after each": files, minutes, after: memory(bridge.child.pid).now, "highest before": peakBefore };
   limit("memory when idle", figures.stub.idle_memory_mb, 40, " MB");
   limit(`memory in ${minutes} minutes at full load, at its highest`, Math.max(...course), 100, " MB");
   limit("the same: growth of the highest in the second half", Math.max(course[2], course[3]) - Math.max(course[0], course[1]), 2, " MB");

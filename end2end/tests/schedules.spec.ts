@@ -50,7 +50,7 @@ test('a schedule is made, runs, is paused and removed, with a rule', async ({ pa
     await page.reload();
     await expect(page.getByRole('region', { name: 'Runs' })).toContainText('schedule: Nights', { timeout: 500 });
   }).toPass();
-  await page.getByLabel('Threshold of p95, in ms').fill('0.5');
+  await page.getByLabel('p95 above, in ms').fill('0.5');
   await page.getByRole('button', { name: 'Show' }).click();
   await expect(page.getByRole('img', { name: /p95 and p50 over time/ }).first()).toBeVisible();
   await page.getByText('The same as a table').click();

@@ -114,7 +114,7 @@ fn row(account: Account, own: Option<UserId>, is_fresh: bool) -> impl IntoView {
                     <div class="field">
                         <label for=format!("role-{id}")>"Role"</label>
                         <div class="inline-fields">
-                            <select id=format!("role-{id}") name="role">{roles(&account.role)}</select>
+                            <select id=format!("role-{id}") name="role">{roles(&account.role, name)}</select>
                             <button type="submit" name="do" value="role" class="button">"Set"</button>
                         </div>
                     </div>
@@ -185,11 +185,12 @@ fn signed_in(sessions: Sessions, is_fresh: bool) -> impl IntoView {
     }
 }
 
-fn roles(selected: &str) -> impl IntoView + use<> {
+/// Choices of a role, in the words that there is room for.
+fn roles(selected: &str, words: fn(Role) -> &'static str) -> impl IntoView + use<> {
     Role::ALL
         .into_iter()
         .map(|role| {
-            view! { <option value=role.as_str() selected=role.as_str() == selected>{purpose(role)}</option> }
+            view! { <option value=role.as_str() selected=role.as_str() == selected>{words(role)}</option> }
         })
         .collect_view()
 }
@@ -243,7 +244,7 @@ fn invite_form() -> impl IntoView {
                 </div>
                 <div class="field">
                     <label for="invite-role">"Role"</label>
-                    <select id="invite-role" name="role">{roles(Role::Operator.as_str())}</select>
+                    <select id="invite-role" name="role">{roles(Role::Operator.as_str(), purpose)}</select>
                 </div>
                 <div class="form-actions">
                     <button type="submit" name="do" value="invite" class="button button-primary">"Make the link"</button>

@@ -23,6 +23,12 @@ use tokio::process::{Child, Command};
 use crate::demo_odoo::Demo;
 use crate::helpers::{Actor, Answer, EMAIL, PASSWORD, SECRET_KEY, client, eventually, keep_binary_log, make_key};
 
+/// The binary under test: BRIDGE_BIN where figures are made, which are those of a release build.
+#[expect(clippy::disallowed_methods, reason = "a setting of the test, not of the bridge")]
+fn binary() -> std::ffi::OsString {
+    std::env::var_os("BRIDGE_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_odoo-bridge").into())
+}
+
 /// A running `serve`; killed when the test ends.
 pub struct Instance {
     pub child: Child,
@@ -46,7 +52,7 @@ impl Instance {
 
     async fn start_on(pool: &PgPool, args: &[&str], env: &[(&str, &str)], data_dir: Arc<TempDir>) -> Self {
         let database = pool.connect_options().to_url_lossy();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_odoo-bridge"))
+        let mut child = Command::new(binary())
             .args(["serve", "--site-addr", "127.0.0.1:0", "--odoo-transport", "jsonrpc"])
             .args(args)
             .env_clear()

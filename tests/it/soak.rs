@@ -2,6 +2,7 @@
 //! connections by the thousand. Its memory and descriptors stay what they are, and the calls
 //! of others are answered as quickly. `make soak` runs each for ten minutes.
 
+use std::fmt;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,13 +25,49 @@ fn part() -> Duration {
     Duration::from_secs(secs.unwrap_or(4))
 }
 
-/// What a process holds: MiB of memory, and open files.
-fn held(process: u32) -> (u64, usize) {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
-    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = kib.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    let files = fs::read_dir(format!("/proc/{process}/fd")).expect("its files").count();
-    (kib.expect("its memory") / 1024, files)
+/// What a process holds.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    mebibytes: u64,
+    files: usize,
+}
+
+impl Held {
+    fn by(process: u32) -> Self {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = kib.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+        Self {
+            mebibytes: kib.expect("its memory") / 1024,
+            files: fs::read_dir(format!("/proc/{process}/fd")).expect("its files").count(),
+        }
+    }
+
+    fn or_more(self, other: Self) -> Self {
+        Self {
+            mebibytes: self.mebibytes.max(other.mebibytes),
+            files: self.files.max(other.files),
+        }
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} MiB and {} files", self.mebibytes, self.files)
+    }
+}
+
+/// The most that a process holds in each quarter of a part.
+async fn most_by_quarter(process: u32) -> [Held; 4] {
+    let mut most = [Held::default(); 4];
+    for quarter in &mut most {
+        let until = Instant::now() + part() / 4;
+        while Instant::now() < until {
+            *quarter = quarter.or_more(Held::by(process));
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+    most
 }
 
 /// Calls by four clients until a part is over; gives how many, and the slowest of a hundred.
@@ -117,46 +154,51 @@ async fn those_who_dawdle_flood_or_do_nothing_take_nothing_from_others(pool: PgP
     let key = make_key(&pool, "others", FULL).await;
     let actor = bridge.actor(Some(&key.plaintext));
     let address = bridge.url.trim_start_matches("http://").to_owned();
-    let many = if part() >= Duration::from_secs(60) {
-        10_000
-    } else {
-        2_000
-    };
+    let is_long = part() >= Duration::from_secs(60);
+    let many: usize = if is_long { 10_000 } else { 2_000 };
     // What it needs once it is warm is its own.
     calls(&actor).await;
     let mut told = Vec::new();
-    let (count, usual) = calls(&actor).await;
-    let (memory, files) = held(process);
-    told.push(format!(
-        "alone: {count} calls, p99 {usual:.1?}, {memory} MiB, {files} files"
-    ));
-    for part in ["dawdle", "flood", "idle"] {
+    let ((count, usual), alone) = tokio::join!(calls(&actor), most_by_quarter(process));
+    let (memory, files) = (alone[3].mebibytes, alone[3].files);
+    told.push(format!("alone: {count} calls, p99 {usual:.1?}, {alone:?}"));
+    for misused in ["dawdle", "flood", "idle"] {
         let done = Arc::new(AtomicBool::new(false));
-        let tasks = match part {
+        let tasks = match misused {
             "dawdle" => misuse(&address, 500, &done, dawdle).await,
             "flood" => misuse(&address, 20, &done, flood).await,
             _ => misuse(&address, many, &done, idle).await,
         };
-        let (count, p99) = calls(&actor).await;
-        let (most, open) = held(process);
+        let ((count, p99), quarters) = tokio::join!(calls(&actor), most_by_quarter(process));
         done.store(true, Ordering::Relaxed);
         tasks.iter().for_each(tokio::task::JoinHandle::abort);
         eventually("what they held is given back", || async {
-            held(process).1 <= files + 10
+            Held::by(process).files <= files + 10
         })
         .await;
-        let (after, left) = held(process);
+        let after = Held::by(process);
         told.push(format!(
-            "{part}: {count} calls, p99 {p99:.1?}, {most} MiB and {open} files meanwhile, {after} MiB and {left} files after"
+            "{misused}: {count} calls, p99 {p99:.1?}, {quarters:?}, after {after:?}"
         ));
-        // A few hundred calls in a debug build beside other tests: their p99 is the third worst. The
-        // figures are made by `make soak`.
-        assert!(p99 < usual * 5 + Duration::from_millis(150), "{told:#?}");
+        // A few hundred calls in a debug build beside other tests: their p99 is the third worst. In a
+        // release build alone on its machine, as by `make soak`, it is that of thousands, and those who
+        // misuse it take their part of the same cores.
+        let at_most = if is_long {
+            usual + Duration::from_millis(10)
+        } else {
+            usual * 5 + Duration::from_millis(150)
+        };
+        assert!(p99 < at_most, "{told:#?}");
         // Connections of others cost a few KiB each, and what was needed once is kept for later.
+        let [_, second, third, fourth] = quarters.map(|quarter| quarter.mebibytes);
+        let most = third.max(fourth);
         assert!(
             most < memory + 60 + u64::try_from(many).expect("a number") / 50,
             "{told:#?}"
         );
+        // Only in minutes does it tell whether it grows. What 10,000 connections take that all end and
+        // come anew each 15 s does, for some minutes and ever less: docs/reliability.md has the course of it.
+        assert!(!is_long || most <= second + second / 10, "{told:#?}");
     }
     #[expect(
         clippy::print_stdout,

@@ -85,12 +85,12 @@ fn form(shown: Shown) -> impl IntoView {
         ..
     } = shown;
     let tests = [
-        ("light", "Light: a cheap question, what each way costs by itself"),
-        ("heavy", "Heavy: 25 sales orders (contacts without Sales)"),
+        ("light", "Light: a cheap question"),
+        ("heavy", "Heavy: 25 sales orders"),
     ];
     let starts = [
-        ("warm", "Warm: the login is known, a kept connection is used"),
-        ("cold", "Cold: each sample logs in anew, over a new connection"),
+        ("warm", "Warm: logged in before"),
+        ("cold", "Cold: logs in each time"),
     ];
     let ways = Way::ALL.into_iter().filter(|way| open.contains(way)).map(|way| {
         let checked = draft.ways.iter().any(|word| word == way.as_str());
@@ -189,7 +189,7 @@ fn filters(asked: &Asked, targets: &[String]) -> impl IntoView + use<> {
             </div>
             {field("from", "From (UTC)", kind_of(&asked.from), &asked.from)}
             {field("to", "To (UTC)", kind_of(&asked.to), &asked.to)}
-            {field("over", "Threshold of p95, in ms", "text", &asked.over)}
+            {field("over", "p95 above, in ms", "text", &asked.over)}
             {schedule}
             <div class="form-actions">
                 <button type="submit" class="button button-primary">"Show"</button>
@@ -243,7 +243,7 @@ fn table(rows: Vec<AnyView>) -> impl IntoView {
     view! {
         <div class="table-wrap" tabindex="0" role="region" aria-label="Runs">
             <table class="table table-stacked">
-                <caption class="visually-hidden">"Latencies are without the waiting for turn and pace. To average: p95 against the average p95 of the range."</caption>
+                <caption class="visually-hidden">"Latencies are without the waiting for turn and pace. Vs. average: p95 against the average p95 of the range."</caption>
                 <thead>
                     <tr>
                         <th scope="col">"When"</th>
@@ -251,11 +251,10 @@ fn table(rows: Vec<AnyView>) -> impl IntoView {
                         <th scope="col">"Way"</th>
                         <th scope="col" class="numeric">"p50"</th>
                         <th scope="col" class="numeric">"p95"</th>
-                        <th scope="col" class="numeric">"To average"</th>
+                        <th scope="col" class="numeric">"Vs. average"</th>
                         <th scope="col" class="numeric">"Jitter"</th>
                         <th scope="col" class="numeric">"Failed"</th>
                         <th scope="col">"State"</th>
-                        <th scope="col">"By"</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -275,16 +274,15 @@ fn row(run: &Run, of_way: Statistics, range: &Range) -> AnyView {
     let test = format!("{}, {}", run.kind.label(), run.start());
     view! {
         <tr>
-            <th scope="row" data-label="When"><a rel="external" href=href><Timestamp at /></a></th>
-            <td data-label="Test"><span>{test} <span class="run-target">"at " {target}</span></span></td>
+            <th scope="row" data-label="When"><span><a rel="external" href=href><Timestamp at /></a> <span class="run-under">"by " {by}</span></span></th>
+            <td data-label="Test"><span>{test} <span class="run-under">"at " {target}</span></span></td>
             <td data-label="Way">{of_way.way.label()}</td>
             <td class="numeric" data-label="p50">{ms(figures.map(|figures| figures.p50))}</td>
             <td class="numeric" data-label="p95">{ms(figures.map(|figures| figures.p95))}</td>
-            <td class="numeric" data-label="To average">{change}</td>
+            <td class="numeric" data-label="Vs. average">{change}</td>
             <td class="numeric" data-label="Jitter">{ms(figures.and_then(|figures| figures.jitter))}</td>
             <td class="numeric" data-label="Failed">{of_way.failed}</td>
             <td data-label="State"><Badge tone=state.tone() label=state.label() /></td>
-            <td data-label="By">{by}</td>
         </tr>
     }
     .into_any()

@@ -140,7 +140,7 @@ fn table_of_points(range: &Range, picture: &Picture) -> AnyView {
                 <td data-label="Way">{point.way.label()}</td>
                 <td class="numeric" data-label="p50">{format_ms(point.p50)}</td>
                 <td class="numeric" data-label="p95">{format_ms(point.p95)}</td>
-                <td class="numeric" data-label="To average">{change.unwrap_or_default()}</td>
+                <td class="numeric" data-label="Vs. average">{change.unwrap_or_default()}</td>
                 {above}
             </tr>
         }
@@ -156,7 +156,7 @@ fn table_of_points(range: &Range, picture: &Picture) -> AnyView {
                         <th scope="col">"Way"</th>
                         <th scope="col" class="numeric">"p50"</th>
                         <th scope="col" class="numeric">"p95"</th>
-                        <th scope="col" class="numeric">"To average"</th>
+                        <th scope="col" class="numeric">"Vs. average"</th>
                         {above}
                     </tr>
                 </thead>

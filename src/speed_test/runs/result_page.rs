@@ -93,15 +93,20 @@ pub(super) fn how_far(run: &Run, taken: usize) -> AnyView {
     .into_any()
 }
 
+/// A part of a call that is shorter than a millisecond is not nothing: `0.04 ms`.
+fn fine(ms: f64) -> String {
+    if ms < 1.0 { format!("{ms:.2} ms") } else { format_ms(ms) }
+}
+
 fn ms(ms: Option<f64>) -> String {
-    ms.map_or_else(|| NOTHING.to_owned(), format_ms)
+    ms.map_or_else(|| NOTHING.to_owned(), fine)
 }
 
 /// Rounded, with its sign: `+12 %`.
 fn change(statistics: &Statistics, baseline: &[(Way, f64)]) -> Option<String> {
     let (_, before) = baseline.iter().find(|(way, _)| *way == statistics.way)?;
     let percent = change_percent(*before, statistics.figures?.p50)?;
-    Some(format!("{percent:+.0} % ({})", format_ms(*before)))
+    Some(format!("{percent:+.0} % ({})", fine(*before)))
 }
 
 /// The numbers of each way, beside those of earlier runs.
@@ -124,7 +129,7 @@ pub(super) fn numbers(statistics: &[Statistics], baseline: &[(Way, f64)]) -> Any
                 <th scope="row" data-label="Way">{of_way.way.label()}</th>
                 {cells.collect_view()}
                 <td class="numeric" data-label="Failures">{format!("{} of {}", of_way.failed, of_way.failed + of_way.succeeded)}</td>
-                <td class="numeric" data-label="To before">{change}</td>
+                <td class="numeric" data-label="Vs. earlier">{change}</td>
             </tr>
         }
     });
@@ -137,14 +142,14 @@ pub(super) fn numbers(statistics: &[Statistics], baseline: &[(Way, f64)]) -> Any
                         <th scope="col">"Way"</th>
                         {heads.collect_view()}
                         <th scope="col" class="numeric">"Failures"</th>
-                        <th scope="col" class="numeric">"To before"</th>
+                        <th scope="col" class="numeric">"Vs. earlier"</th>
                     </tr>
                 </thead>
                 <tbody>{rows.collect_view()}</tbody>
             </table>
         </div>
         <p class="muted">
-            "Percentiles are by the nearest rank; jitter is the mean difference of one sample to the next. To before: the p50 against the median of the ten runs of this kind before."
+            "Percentiles are by the nearest rank; jitter is the mean difference of one sample to the next. Vs. earlier: the p50 against the median of the ten runs of this kind before."
         </p>
     }
     .into_any()
@@ -195,14 +200,14 @@ fn bars(statistics: &[Statistics]) -> AnyView {
         let parts: Vec<String> = mean
             .named()
             .iter()
-            .map(|(name, ms)| format!("{name} {}", format_ms(*ms)))
+            .map(|(name, ms)| format!("{name} {}", fine(*ms)))
             .collect();
         let label = format!("{}, on average: {}", way.label(), parts.join(", "));
         view! {
             <div class="speed-bar">
                 <span>{way.label()}</span>
                 <svg viewBox="0 0 1000 24" preserveAspectRatio="none" role="img" aria-label=label>{rects}</svg>
-                <span class="numeric">{format_ms(mean.latency())}</span>
+                <span class="numeric">{fine(mean.latency())}</span>
             </div>
         }
     });
