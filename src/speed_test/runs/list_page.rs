@@ -88,10 +88,7 @@ fn form(shown: Shown) -> impl IntoView {
         ("light", "Light: a cheap question"),
         ("heavy", "Heavy: 25 sales orders"),
     ];
-    let starts = [
-        ("warm", "Warm: logged in before"),
-        ("cold", "Cold: logs in each time"),
-    ];
+    let starts = [("warm", "Warm: logged in before"), ("cold", "Cold: logs in each time")];
     let ways = Way::ALL.into_iter().filter(|way| open.contains(way)).map(|way| {
         let checked = draft.ways.iter().any(|word| word == way.as_str());
         view! {
