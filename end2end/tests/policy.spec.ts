@@ -57,6 +57,37 @@ test('a key for stock is made, refused on users, explained, rolled, and the old 
   expect((await call(last, 'res.users')).status(), 'with the same policy').toBe(403);
 });
 
+test('a new key can follow a shared policy from the start', async ({ page }) => {
+  const keys = new KeysPage(page);
+  await keys.open('/keys');
+  await keys.createKey('First of the fleet');
+  await keys.done();
+  const policy = new PolicyPage(page);
+  const open = async (name: string) => {
+    const address = await keys.row(name).getByRole('link', { name }).getAttribute('href');
+    await page.goto(`${address}/policy`);
+  };
+  await open('First of the fleet');
+  await page.getByLabel('Share this policy with other keys, under a name').fill('The <fleet> & co');
+  await policy.button('Share').click();
+  await expect(page.getByText('The policy is shared.')).toBeVisible();
+
+  await keys.open('/keys');
+  await keys.create.click();
+  const choices = keys.createDialog.getByLabel('May do');
+  await expect(choices, 'what it is unless chosen').toHaveValue('read_only');
+  await keys.createDialog.getByLabel('Name').fill('Second of the fleet');
+  await choices.selectOption('The <fleet> & co');
+  await keys.createDialog.getByRole('button', { name: 'Create key' }).click();
+  await expect(keys.newKey).toHaveText(KEY);
+  await keys.done();
+  await keys.create.click();
+  await expect(choices, 'each time it is as new').toHaveValue('read_only');
+  await keys.createDialog.getByRole('button', { name: 'Cancel' }).click();
+  await open('Second of the fleet');
+  await expect(policy.main).toContainText('as 2 keys do in all');
+});
+
 test('a policy is changed without JavaScript, and a mistake costs no draft', async ({ page, newContext, session }) => {
   const keys = new KeysPage(page);
   await keys.open('/keys');

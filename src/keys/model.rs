@@ -236,6 +236,8 @@ pub struct KeyPage {
     pub pages: u32,
     /// What somebody should look at, among all keys, in a sentence; empty: nothing.
     pub reminder: String,
+    /// What a new key may be made to do: the printed options of a `<select>`.
+    pub accesses: String,
 }
 
 /// From this many days on a key counts as unused.

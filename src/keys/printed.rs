@@ -6,6 +6,8 @@ use leptos::prelude::*;
 use crate::calls::model::{CALLS_COUNTED, KeyCalls, RecentCall};
 use crate::connection::model::way_name;
 use crate::ids::ApiKeyId;
+use crate::keys::policy::presets::PRESETS;
+use crate::keys::shared_policies::SHARED;
 use crate::speed_test::model::format_ms;
 use crate::ui::badge::{Badge, Tone};
 use crate::ui::timestamp::Timestamp;
@@ -19,6 +21,20 @@ pub fn recent_calls(id: ApiKeyId, calls: KeyCalls) -> String {
         view! { <p><a href=href>"All calls of this key"</a> " \u{b7} " <a href=counted>"How much it is used"</a></p> }
     });
     view! { <h2 id="recent-title">"Recent calls"</h2> {found(calls)} {all} }.to_html()
+}
+
+/// The choices of what a new key may do: presets, shared policies by their names, and everything.
+#[must_use]
+pub fn accesses(shared: Vec<String>) -> String {
+    let presets = PRESETS.map(|preset| view! { <option value=preset.id>{preset.name}</option> });
+    let shared = (!shared.is_empty()).then(|| {
+        let options = shared.into_iter().map(|name| {
+            let value = format!("{SHARED}{name}");
+            view! { <option value=value>{name}</option> }
+        });
+        view! { <optgroup label="Shared policies">{options.collect_view()}</optgroup> }
+    });
+    view! { {presets.into_iter().collect_view()} {shared} <option value="full">"Full access"</option> }.to_html()
 }
 
 fn found(calls: KeyCalls) -> AnyView {

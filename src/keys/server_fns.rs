@@ -26,6 +26,7 @@ pub async fn list_keys(
         let state = state()?;
         let mut page = crate::keys::issue::list(&state.pool, &query).await?;
         page.reminder = state.reminders.tell(&state.pool).await?;
+        page.accesses = crate::keys::printed::accesses(crate::keys::shared_policies::names(&state.pool).await?);
         crate::traffic::spark::add(&state.pool, &mut page.keys, chrono::Utc::now()).await?;
         Ok(page)
     })
@@ -68,14 +69,14 @@ pub async fn create_key(
     /// Whether identical reads in flight may share one call to Odoo.
     #[server(default)]
     share_reads: bool,
-    /// What it may do: a preset's id, or `full`; empty: read only.
+    /// What it may do: a preset's id, `full`, or `shared:` and the name of a shared policy; empty: read only.
     #[server(default)]
     access: String,
 ) -> Result<CreatedKey> {
     use crate::error::answer;
     use crate::keys::issue::NewKey;
     use crate::keys::model::{KeyName, parse_expiry};
-    use crate::keys::policy::presets;
+    use crate::keys::shared_policies;
     use crate::session::guard::actor;
     use crate::state::state;
 
@@ -84,12 +85,13 @@ pub async fn create_key(
         let name = KeyName::parse(&name)?;
         let expires_at = parse_expiry(&expiry, &date, chrono::Utc::now())?;
         let state = state()?;
-        let policy = presets::document(&access)?;
+        let (policy, policy_id) = shared_policies::chosen(&state.pool, &access).await?;
         let new = NewKey {
             expires_at,
             by: &by,
             share_reads,
-            policy,
+            policy: &policy,
+            policy_id,
             ..NewKey::named(&name)
         };
         let created = crate::keys::issue::create(&state.pool, new).await?;

@@ -13,9 +13,12 @@ use crate::ids::{ApiKeyId, PolicyId};
 use crate::keys::issue::{check_fresh, check_public};
 use crate::keys::limits::Limits;
 use crate::keys::model::KeyName;
-use crate::keys::policy::Policy;
+use crate::keys::policy::{Policy, presets};
 use crate::keys::store as keys_store;
 use crate::keys::verify::KeyVerifier;
+
+/// What stands before the name of a shared policy where a preset's id may stand as well.
+pub const SHARED: &str = "shared:";
 
 /// A shared policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,12 +41,32 @@ pub async fn list(pool: &PgPool) -> Result<Vec<SharedPolicy>> {
     store::list(pool).await
 }
 
+/// Their names, in order.
+///
+/// # Errors
+/// `unavailable`, `internal`.
+pub async fn names(pool: &PgPool) -> Result<Vec<String>> {
+    store::names(pool).await
+}
+
 /// The one of this name: its id and its document.
 ///
 /// # Errors
 /// `not_found`, `unavailable`, `internal`.
 pub async fn called(pool: &PgPool, name: &str) -> Result<(PolicyId, String)> {
     store::called(pool, name.trim()).await?.ok_or_else(no_such_policy)
+}
+
+/// What is chosen for a new key: the document of a preset, or with `shared:` before its name that of a
+/// shared policy, which the key then follows.
+///
+/// # Errors
+/// `invalid_request` if there is no such preset; as [`called`].
+pub async fn chosen(pool: &PgPool, access: &str) -> Result<(String, Option<PolicyId>)> {
+    match access.strip_prefix(SHARED) {
+        Some(name) => called(pool, name).await.map(|(id, document)| (document, Some(id))),
+        None => Ok((presets::document(access)?.to_owned(), None)),
+    }
 }
 
 /// Makes one that no key follows yet.

@@ -454,6 +454,7 @@ pub(super) async fn list(pool: &PgPool, query: &KeyQuery) -> Result<KeyPage> {
         page,
         pages,
         reminder: String::new(),
+        accesses: String::new(),
     })
 }
 

@@ -520,6 +520,66 @@ async fn the_old_key_goes_on_for_the_grace_that_was_chosen_and_then_ends(pool: P
 }
 
 #[sqlx::test]
+async fn a_new_key_can_follow_a_shared_policy_from_the_start(pool: PgPool) {
+    let app = TestApp::spawn(pool).await;
+    let person = app.signed_in().await;
+    let send = async |form: &[(&str, &str)]| {
+        let request = person
+            .request(Method::POST, "/policies")
+            .header("Accept", "text/html")
+            .form(form);
+        request.send().await.expect("an answer").text().await.expect("a page")
+    };
+    let page = send(&[("do", "create"), ("name", "Robots & <more>"), ("document", READ_ONLY)]).await;
+    assert!(page.contains("The policy is made."), "{page}");
+    let query = json!({"query": {"search": "", "status": null, "sort": "name", "descending": false, "page": 1}});
+    let listed = Answer::of(person.post_json("/api/list_keys", &query).await).await;
+    let accesses = listed.json["accesses"].as_str().expect("what may be chosen");
+    let robots =
+        "<optgroup label=\"Shared policies\"><option value=\"shared:Robots &amp; &lt;more&gt;\">Robots &amp; &lt;more&gt;";
+    for choice in [
+        r#"value="read_only""#,
+        r#"value="stock_sync""#,
+        robots,
+        r#"value="full""#,
+    ] {
+        assert!(accesses.contains(choice), "{accesses}");
+    }
+
+    let make = async |access: &str| {
+        let new = json!({"name": "robot", "expiry": "never", "date": "", "access": access});
+        Answer::of(person.post_json("/api/create_key", &new).await).await
+    };
+    let made = make("shared:Robots & <more>").await;
+    assert_eq!(made.status, 200, "{}", made.text);
+    let robot = Actor {
+        key: made.json["plaintext"].as_str().map(str::to_owned),
+        ..app.anonymous()
+    };
+    robot.call(&read(&json!(["name"]))).await.data();
+    assert_eq!(robot.call(&create()).await.code(), "policy_denied");
+
+    // It follows: what is changed there binds here.
+    let (id, _) = odoo_bridge::keys::shared_policies::called(&app.pool, "Robots & <more>")
+        .await
+        .expect("it is there");
+    let nothing = r#"{"access":"rules","rules":[]}"#;
+    send(&[
+        ("do", "change"),
+        ("policy", &id.to_string()),
+        ("name", ""),
+        ("document", nothing),
+    ])
+    .await;
+    assert_eq!(robot.call(&read(&json!(["name"]))).await.code(), "policy_denied");
+
+    let missing = make("shared:Nobody's").await;
+    assert_eq!(missing.code(), "not_found", "and no key is made: {}", missing.text);
+    let keys = Answer::of(person.post_json("/api/list_keys", &query).await).await;
+    assert_eq!(keys.json["total"], 1);
+}
+
+#[sqlx::test]
 async fn shared_policies_have_a_page_of_their_own_also_those_that_no_key_follows(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     let person = app.signed_in().await;

@@ -24,6 +24,15 @@ pub(super) async fn list(pool: &PgPool) -> Result<Vec<SharedPolicy>> {
     Ok(policy.collect())
 }
 
+/// Their names, as [`list`] sorts them.
+pub(super) async fn names(pool: &PgPool) -> Result<Vec<String>> {
+    Ok(
+        sqlx::query_scalar!("SELECT name FROM policies ORDER BY lower(name), id")
+            .fetch_all(pool)
+            .await?,
+    )
+}
+
 /// The shared policy of this name.
 pub(super) async fn called(pool: &PgPool, name: &str) -> Result<Option<(PolicyId, String)>> {
     let row = sqlx::query!(

@@ -26,17 +26,6 @@ const EXPIRIES: [(&str, &str); 5] = [
     ("date", "On a date\u{2026}"),
 ];
 
-/// The choices of what a key may do, with the words for them. Their policies are the
-/// server's (`keys::policy::presets`).
-const ACCESSES: [(&str, &str); 6] = [
-    ("read_only", "Read only"),
-    ("sales_app", "Sales app"),
-    ("stock_sync", "Stock sync"),
-    ("contacts", "Contacts"),
-    ("website_form", "Website form"),
-    ("full", "Full access"),
-];
-
 /// Opens the dialog. It waits for the page to react: a plain form would lose the
 /// key that comes back.
 #[component]
@@ -50,10 +39,11 @@ pub(super) fn CreateButton(open: RwSignal<bool>, #[prop(optional)] label: Option
     }
 }
 
-/// Both dialogs.
+/// Both dialogs. What a key may do is chosen among `accesses`, printed options.
 #[component]
 pub(super) fn CreateDialogs(
     open: RwSignal<bool>,
+    accesses: RwSignal<String>,
     create: ServerAction<CreateKey>,
     announcement: RwSignal<Option<String>>,
 ) -> impl IntoView {
@@ -73,7 +63,7 @@ pub(super) fn CreateDialogs(
     });
     view! {
         <Dialog open title="Create a key">
-            <CreateForm open create error />
+            <CreateForm open accesses create error />
         </Dialog>
         <NewKeyDialog created announcement />
     }
@@ -82,6 +72,7 @@ pub(super) fn CreateDialogs(
 #[component]
 fn CreateForm(
     open: RwSignal<bool>,
+    accesses: RwSignal<String>,
     create: ServerAction<CreateKey>,
     error: RwSignal<Option<AppError>>,
 ) -> impl IntoView {
@@ -91,6 +82,7 @@ fn CreateForm(
     let date = RwSignal::new(String::new());
     let share_reads = RwSignal::new(false);
     let access = RwSignal::new("read_only".to_owned());
+    let may_do = NodeRef::<html::Select>::new();
     let on_date = move || expiry.with(|expiry| expiry == "date");
     // Each time it opens it is as new.
     Effect::new(move |_| {
@@ -99,6 +91,9 @@ fn CreateForm(
             expiry.set("90".to_owned());
             date.set(String::new());
             share_reads.set(false);
+            if let Some(may_do) = may_do.get_untracked() {
+                may_do.set_inner_html(&accesses.get_untracked());
+            }
             access.set("read_only".to_owned());
             error.set(None);
         }
@@ -156,9 +151,8 @@ fn CreateForm(
                     aria-describedby="key-access-hint"
                     prop:value=move || access.get()
                     on:change:target=move |event| access.set(event.target().value())
-                >
-                    {ACCESSES.map(|(value, label)| view! { <option value=value>{label}</option> }).into_iter().collect_view()}
-                </select>
+                    node_ref=may_do
+                ></select>
             </Field>
             {move || access.with(|access| access == "full").then(|| view! {
                 <p class="notice notice-warning">

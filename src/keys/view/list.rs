@@ -31,6 +31,7 @@ pub fn KeysPage() -> impl IntoView {
         |(query, ..)| list_keys(query),
     );
     let creating = RwSignal::new(false);
+    let accesses = RwSignal::new(String::new());
     let to_revoke = RwSignal::new(None);
     let announcement = RwSignal::new(None);
     let pending = RwSignal::new(false);
@@ -48,12 +49,15 @@ pub fn KeysPage() -> impl IntoView {
         <div class:stale=pending aria-busy=move || pending.get().to_string()>
             <Transition fallback=|| view! { <SkeletonRows rows=6 /> } set_pending=pending>
                 {move || Suspend::new(async move {
-                    let result = keys.await;
+                    let mut result = keys.await;
+                    if let Ok(page) = &mut result {
+                        accesses.set(std::mem::take(&mut page.accesses));
+                    }
                     view! { <Found result query=query.get_untracked() to_revoke creating /> }
                 })}
             </Transition>
         </div>
-        <CreateDialogs open=creating create announcement />
+        <CreateDialogs open=creating accesses create announcement />
         <RevokeDialog key=to_revoke revoke announcement />
     }
 }
@@ -99,6 +103,7 @@ fn Found(
         page,
         pages,
         reminder,
+        ..
     } = page;
     let href = {
         let query = query.clone();
