@@ -570,7 +570,11 @@ async fn a_new_key_can_follow_a_shared_policy_from_the_start(pool: PgPool) {
     assert_eq!(robot.call(&read(&json!(["name"]))).await.code(), "policy_denied");
 
     let missing = make("shared:Nobody's").await;
-    assert_eq!(missing.json["code"], "not_found", "and no key is made: {}", missing.text);
+    assert_eq!(
+        missing.json["code"], "not_found",
+        "and no key is made: {}",
+        missing.text
+    );
     let keys = Answer::of(person.post_json("/api/list_keys", &query).await).await;
     assert_eq!(keys.json["total"], 1);
 }
