@@ -3,6 +3,12 @@ import { createHmac } from 'node:crypto';
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
+/** Waits until half of a step is left at least: the code before it is taken as long as the step lasts. */
+export async function earlyInAStep(): Promise<void> {
+  const over = Date.now() % 30_000;
+  if (over > 15_000) await new Promise((resolve) => setTimeout(resolve, 30_000 - over));
+}
+
 /** The code of a base32 secret, so many steps from now. */
 export function totp(secret: string, steps = 0): string {
   const bits = [...secret].map((char) => ALPHABET.indexOf(char).toString(2).padStart(5, '0')).join('');
