@@ -44,12 +44,12 @@ const databasePid = () => Number(readFileSync(path.join(sql(server, "SHOW data_d
 // Its processes are sessions, each with a share of a core of its own (autogroups); false where the
 // kernel has none, or we may not.
 function databaseStandsAside(nice) {
+  const set = (process) => {
+    try { writeFileSync(`/proc/${process}/autogroup`, String(nice)); return true; } catch { return false; /* or it has ended */ }
+  };
   const postmaster = databasePid();
-  const processes = execFileSync("pgrep", ["-P", String(postmaster)], { encoding: "utf8" }).trim().split("\n");
-  try {
-    for (const process of [postmaster, ...processes]) writeFileSync(`/proc/${process}/autogroup`, String(nice));
-    return true;
-  } catch { return false; }
+  for (const process of execFileSync("pgrep", ["-P", String(postmaster)], { encoding: "utf8" }).trim().split("\n")) set(process);
+  return set(postmaster);
 }
 function pinDatabase(cores) {
   for (const process of [databasePid(), ...sql(server, "SELECT pid FROM pg_stat_activity").trim().split("\n")]) {

@@ -519,17 +519,20 @@ async fn the_old_key_goes_on_for_the_grace_that_was_chosen_and_then_ends(pool: P
     assert!(page.contains("Choose when the old key ends."), "{page}");
 }
 
+/// What the page of shared policies says to a form.
+async fn post_policies(person: &Actor, form: &[(&str, &str)]) -> String {
+    let request = person
+        .request(Method::POST, "/policies")
+        .header("Accept", "text/html")
+        .form(form);
+    request.send().await.expect("an answer").text().await.expect("a page")
+}
+
 #[sqlx::test]
 async fn a_new_key_can_follow_a_shared_policy_from_the_start(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     let person = app.signed_in().await;
-    let send = async |form: &[(&str, &str)]| {
-        let request = person
-            .request(Method::POST, "/policies")
-            .header("Accept", "text/html")
-            .form(form);
-        request.send().await.expect("an answer").text().await.expect("a page")
-    };
+    let send = async |form: &[(&str, &str)]| post_policies(&person, form).await;
     let page = send(&[("do", "create"), ("name", "Robots & <more>"), ("document", READ_ONLY)]).await;
     assert!(page.contains("The policy is made."), "{page}");
     let query = json!({"query": {"search": "", "status": null, "sort": "name", "descending": false, "page": 1}});
@@ -583,13 +586,7 @@ async fn a_new_key_can_follow_a_shared_policy_from_the_start(pool: PgPool) {
 async fn shared_policies_have_a_page_of_their_own_also_those_that_no_key_follows(pool: PgPool) {
     let app = TestApp::spawn(pool).await;
     let person = app.signed_in().await;
-    let send = async |form: &[(&str, &str)]| {
-        let request = person
-            .request(Method::POST, "/policies")
-            .header("Accept", "text/html")
-            .form(form);
-        request.send().await.expect("an answer").text().await.expect("a page")
-    };
+    let send = async |form: &[(&str, &str)]| post_policies(&person, form).await;
     let page = send(&[("do", "create"), ("name", "Robots"), ("document", READ_ONLY)]).await;
     assert!(
         page.contains("The policy is made.") && page.contains("No key follows it."),
